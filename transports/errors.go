@@ -1,0 +1,32 @@
+package transports
+
+import "errors"
+
+// Errors that mean the same on every transport. Implementations wrap them with
+// what they were doing, so compare with errors.Is.
+var (
+	// ErrClosed: the transport was closed, here, by this process.
+	ErrClosed = errors.New("transport closed")
+
+	// ErrStalled: the broker answers, but nothing could be taken for minutes.
+	ErrStalled = errors.New("service stalled")
+
+	// ErrUnavailable: there is no broker to talk to; nothing was handed over.
+	ErrUnavailable = errors.New("broker unavailable")
+
+	// ErrNoService: no process ever announced a service of that name.
+	ErrNoService = errors.New("no such service")
+
+	// ErrBusy: the service's queue is full; nothing was handed over.
+	ErrBusy = errors.New("queue full")
+
+	// ErrTooLarge: the message is longer than the transport's limit.
+	ErrTooLarge = errors.New("message too large")
+
+	// ErrUnknownOutcome: the message was handed over and the connection broke
+	// before the broker's word. It may run or not; sending it again may run it twice.
+	ErrUnknownOutcome = errors.New("outcome unknown")
+
+	// ErrUnsupported: this transport cannot do what was asked of it.
+	ErrUnsupported = errors.New("not supported by this transport")
+)

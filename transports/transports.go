@@ -1,0 +1,110 @@
+// Package transports is the contract between those who speak JSON-RPC and those
+// who move bytes. A transport carries opaque bodies to named services and their
+// replies back; it knows nothing of what the bodies say.
+//
+// The implementations stand in the folders beside this one; transporttest holds
+// the suite that each of them passes.
+package transports
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// A Message is one opaque body and what every transport can carry beside it.
+type Message struct {
+	ID     string            // the transport's own, unique for each message; never the JSON-RPC id. Filled in when empty
+	Method string            // a label for routing and metrics; empty for a batch
+	Body   []byte            // opaque here
+	Header map[string]string // lower-case names; neither names nor values hold line breaks
+
+	Expires   time.Time // zero: never. Judged by the broker's clock
+	NotBefore time.Time // zero: now. Judged by the broker's clock
+	Unique    string    // while a message with this key waits, another Send of it is dropped
+
+	// The rest is set on receipt.
+
+	Enqueued    time.Time // zero where the sender did not say
+	Failures    int       // failed attempts so far; interruptions (deploy, crash) are not failures
+	Redelivered bool      // it may have run before
+}
+
+// A Verdict says what becomes of a message whose handler has returned.
+type Verdict int
+
+const (
+	Done    Verdict = iota // acknowledged
+	Retry                  // delivered again after Outcome.After, with one more failure
+	Bury                   // kept in the dead-letter list
+	NotMine                // given back untouched, for another instance of the service
+)
+
+// An Outcome is what a handler made of its message.
+type Outcome struct {
+	Reply   []byte        // nil: nothing is owed to the caller
+	Verdict Verdict       // the zero value is Done
+	After   time.Duration // with Retry: the delay
+	Err     error         // kept in the history of a message that is retried or buried
+	Keep    time.Duration // remember Reply under Message.ID for this long, to answer the same message again
+	Follow  []Message     // sent to the same service in the same step as the acknowledgement
+}
+
+// A Handler takes one message. Its ctx ends at the message's Expires, on a hard
+// stop (Close), and when this process has lost its claim on the message; it does
+// not end because the process was asked to stop taking work.
+type Handler func(ctx context.Context, m Message) Outcome
+
+// A Service is what one process offers under one name.
+type Service struct {
+	Name     string
+	Handler  Handler
+	Slots    int      // how many messages at once; 0 means DefaultSlots
+	Methods  []string // announced, so that people and peers can see what is served
+	Bindings []string // methods that this process serves from a queue of their own
+}
+
+// DefaultSlots is the number of messages that a service works on at once when
+// it does not say otherwise.
+const DefaultSlots = 64
+
+// A Caller is the sending half, all that a client needs. Its methods may be
+// called from any number of goroutines.
+type Caller interface {
+	// Call delivers m to the service and waits for its reply. It returns
+	// promptly once ctx ends, whatever the broker is doing, with an error that
+	// wraps ctx's. The deadline of ctx becomes m.Expires where that is zero.
+	// Without a broker it fails with ErrUnavailable, and for a name that no
+	// process ever announced with ErrNoService, at once.
+	Call(ctx context.Context, service string, m Message) (reply []byte, err error)
+
+	// Send delivers m and expects no reply. A nil error means that the broker
+	// has it. ctx bounds the hand-over alone: the message expires only where
+	// m.Expires is set. When the connection broke between handing over and the
+	// broker's word, the error is ErrUnknownOutcome.
+	Send(ctx context.Context, service string, m Message) error
+}
+
+// A Server is the receiving half, all that a worker needs.
+type Server interface {
+	// Serve takes messages until ctx ends, then takes no more, waits for the
+	// handlers it started and returns nil. Handlers see the caller's deadline
+	// and the values of ctx, not its cancellation. A broker that goes away is
+	// no error: Serve reconnects. It returns an error for a permanent refusal
+	// (credentials, a key of the wrong type), ErrStalled when the broker
+	// answers but nothing could be taken for minutes, and ErrClosed after Close.
+	// A message is settled by the Outcome that its handler returns.
+	Serve(ctx context.Context, s Service) error
+}
+
+// A Transport is both halves and the connections under them. It closes only
+// what it opened.
+type Transport interface {
+	Caller
+	Server
+
+	// Close is the hard stop: it cancels running handlers, gives back what they
+	// have not finished, fails waiting calls with ErrClosed and releases the
+	// connections. It may be called more than once and from any goroutine.
+	io.Closer
+}
