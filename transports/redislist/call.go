@@ -1,0 +1,195 @@
+package redislist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// Call implements transports.Caller.
+func (t *Transport) Call(ctx context.Context, service string, m transports.Message) ([]byte, error) {
+	reply, err := t.call(ctx, service, m)
+	if err != nil {
+		return nil, fmt.Errorf("call %s: %w", service, err)
+	}
+	return reply, nil
+}
+
+func (t *Transport) call(ctx context.Context, service string, m transports.Message) ([]byte, error) {
+	if err := t.accept(ctx, service, &m); err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok && m.Expires.IsZero() {
+		m.Expires = deadline
+	}
+	if t.isArticle(service) {
+		return t.callArticle(ctx, service, m)
+	}
+	answer := t.replies.expect(m.ID)
+	defer t.replies.forget(m.ID)
+	failed := make(chan error, 1)
+	t.push(ctx, service, frame{Message: m, replyTo: t.replies.key}, func(err error) {
+		// Handed over or not: only the reply can tell, so the call waits on.
+		if err != nil && !errors.Is(err, transports.ErrUnknownOutcome) {
+			failed <- err
+		}
+	})
+	select {
+	case reply := <-answer:
+		return reply, nil
+	case err := <-failed:
+		return nil, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-t.closing:
+		return nil, transports.ErrClosed
+	}
+}
+
+// Send implements transports.Caller.
+func (t *Transport) Send(ctx context.Context, service string, m transports.Message) error {
+	if err := t.send(ctx, service, m); err != nil {
+		return fmt.Errorf("send to %s: %w", service, err)
+	}
+	return nil
+}
+
+func (t *Transport) send(ctx context.Context, service string, m transports.Message) error {
+	if err := t.accept(ctx, service, &m); err != nil {
+		return err
+	}
+	f := frame{Message: m}
+	if t.isArticle(service) {
+		f.bare = true
+		f.ID = ""
+	}
+	pushed := make(chan error, 1)
+	if m.NotBefore.IsZero() {
+		t.push(ctx, service, f, func(err error) { pushed <- err })
+	} else if err := t.delay(service, f, func(err error) { pushed <- err }); err != nil {
+		return err
+	}
+	select {
+	case err := <-pushed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.closing:
+		return transports.ErrClosed
+	}
+}
+
+// accept refuses what cannot be carried and fills in the message's id.
+func (t *Transport) accept(ctx context.Context, service string, m *transports.Message) error {
+	if t.isClosed() {
+		return transports.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := transports.CheckName(service); err != nil {
+		return fmt.Errorf("%w: %w", transports.ErrNoService, err)
+	}
+	if err := checkHeader(m.Header); err != nil {
+		return err
+	}
+	if m.Unique != "" {
+		return fmt.Errorf("unique messages: %w", transports.ErrUnsupported)
+	}
+	if m.ID == "" {
+		m.ID = t.nextID()
+	} else if oneLine(m.ID) != m.ID {
+		return errors.New("message id has a control character")
+	}
+	if size := sizeOf(m); size > t.options.MaxMessage {
+		return fmt.Errorf("%w: %d bytes, the limit is %d (JOURNEYMAN_MAX_MESSAGE)", transports.ErrTooLarge, size, t.options.MaxMessage)
+	}
+	return t.checkService(ctx, service)
+}
+
+// checkService returns nil for a name that some process has announced.
+func (t *Transport) checkService(ctx context.Context, service string) error {
+	t.mu.Lock()
+	known := t.known[service]
+	t.mu.Unlock()
+	if known {
+		return nil
+	}
+	var announced bool
+	err := t.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
+		return p.SIsMember(ctx, t.keys.services(), service)
+	}, func(cmd redis.Cmder) { announced = cmd.(*redis.BoolCmd).Val() })
+	if err != nil {
+		return t.journey("look up service", err)
+	}
+	if !announced {
+		return fmt.Errorf("%w: no process ever announced %q here", transports.ErrNoService, service)
+	}
+	t.mu.Lock()
+	t.known[service] = true
+	t.mu.Unlock()
+	return nil
+}
+
+func (t *Transport) nextID() string {
+	return t.replies.id + "-" + strconv.FormatUint(t.replies.sequence.Add(1), 36)
+}
+
+// sizeOf estimates from above what a message takes on the wire.
+func sizeOf(m *transports.Message) int {
+	size := len(m.Body) + len(m.ID) + len(m.Method) + 256
+	for name, value := range m.Header {
+		size += len(name) + len(value) + 3
+	}
+	return size
+}
+
+func (t *Transport) push(ctx context.Context, service string, f frame, done func(error)) {
+	t.commands.addPush(&push{
+		ctx: ctx, queue: t.keys.queue(service), frame: f, size: sizeOf(&f.Message),
+		due: time.Now().Add(t.timing.giveUp),
+		done: func(err error) {
+			if errors.Is(err, transports.ErrUnknownOutcome) {
+				t.stats.unknownSends.Add(1)
+			}
+			done(err)
+		},
+	})
+}
+
+// delay puts a message where beat.lua finds it when it is due.
+func (t *Transport) delay(service string, f frame, done func(error)) error {
+	if t.isArticle(service) {
+		return fmt.Errorf("delays at a service of the article's form: %w", transports.ErrUnsupported)
+	}
+	t.commands.addTask(&task{
+		add: func(p redis.Pipeliner) redis.Cmder {
+			due := t.clock.toBroker(f.NotBefore).UnixMilli()
+			wire := f
+			wire.Enqueued = t.clock.now()
+			if !wire.Expires.IsZero() {
+				wire.Expires = t.clock.toBroker(wire.Expires)
+			}
+			return p.ZAdd(t.ctx, t.keys.delayed(service), redis.Z{Score: float64(due), Member: wire.encode()})
+		},
+		done: func(cmd redis.Cmder, err error) {
+			switch {
+			case errors.Is(err, transports.ErrClosed):
+			case err != nil && cmd == nil:
+				err = unavailable(err)
+			case err != nil:
+				err = fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, err)
+			case cmd.Err() != nil:
+				err = unavailable(cmd.Err())
+			}
+			done(err)
+		},
+	})
+	return nil
+}

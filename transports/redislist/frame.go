@@ -1,0 +1,224 @@
+package redislist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// A message on the wire is its body, preceded by header lines and a blank line:
+//
+//	Id: 0191…-1f
+//	Reply-To: {journeyman}:r:0191…
+//	Expires: 1789000000000
+//	Traceparent: 00-…
+//
+//	{"jsonrpc":"2.0","id":1,"method":"add","params":[1,5.1]}
+//
+// Names are case-insensitive, lines end in LF or CRLF. Times are Unix
+// milliseconds by the broker's clock. A message that begins with { or [ is bare:
+// all body. So is one whose header cannot be read; its reader will say why.
+//
+// A reply has the same form, with the Id of its request.
+const (
+	headerID          = "id"
+	headerReplyTo     = "reply-to"
+	headerMethod      = "method"
+	headerExpires     = "expires"
+	headerEnqueued    = "enqueued"
+	headerFailures    = "failures"
+	headerRedelivered = "redelivered"
+	headerDeaths      = "deaths" // written by sweep.lua, in front of all others
+	headerError       = "error"  // why a message was retried or buried
+)
+
+var ownHeaders = []string{
+	headerID, headerReplyTo, headerMethod, headerExpires, headerEnqueued,
+	headerFailures, headerRedelivered, headerDeaths, headerError,
+}
+
+// A frame is one message in its wire form.
+type frame struct {
+	transports.Message
+	replyTo string
+	bare    bool
+	deaths  int
+	err     string
+}
+
+func (f *frame) encode() string {
+	var b strings.Builder
+	b.Grow(len(f.Body) + 256)
+	line := func(name, value string) {
+		b.WriteString(name)
+		b.WriteString(": ")
+		b.WriteString(value)
+		b.WriteByte('\n')
+	}
+	number := func(name string, n int64) {
+		if n != 0 {
+			line(name, strconv.FormatInt(n, 10))
+		}
+	}
+	number("Deaths", int64(f.deaths))
+	if f.ID != "" {
+		line("Id", f.ID)
+	}
+	if f.replyTo != "" {
+		line("Reply-To", f.replyTo)
+	}
+	if f.Method != "" {
+		line("Method", oneLine(f.Method))
+	}
+	number("Expires", unixMilli(f.Expires))
+	number("Enqueued", unixMilli(f.Enqueued))
+	number("Failures", int64(f.Failures))
+	if f.Redelivered {
+		line("Redelivered", "1")
+	}
+	if f.err != "" {
+		line("Error", oneLine(f.err))
+	}
+	for name, value := range f.Header {
+		line(name, value)
+	}
+	b.WriteByte('\n')
+	b.Write(f.Body)
+	return b.String()
+}
+
+func unixMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// oneLine keeps what is only informative from breaking the header.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// decode never fails: what has no readable header is a bare message.
+func decode(raw string) frame {
+	bare := frame{bare: true, Message: transports.Message{Body: []byte(raw)}}
+	if raw == "" || strings.IndexByte("{[ \t\r\n", raw[0]) >= 0 {
+		return bare
+	}
+	var f frame
+	rest := raw
+	for {
+		line, after, ok := strings.Cut(rest, "\n")
+		if !ok {
+			return bare
+		}
+		rest = after
+		line = strings.TrimSuffix(line, "\r")
+		if line == "" {
+			break
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || !validName(name) {
+			return bare
+		}
+		f.set(strings.ToLower(name), strings.TrimSpace(value))
+	}
+	f.Body = []byte(rest)
+	f.bare = f.ID == ""
+	f.Redelivered = f.Redelivered || f.deaths > 0
+	return f
+}
+
+func (f *frame) set(name, value string) {
+	number := func() int64 {
+		n, _ := strconv.ParseInt(value, 10, 64)
+		return n
+	}
+	millis := func() time.Time {
+		if n := number(); n > 0 {
+			return time.UnixMilli(n)
+		}
+		return time.Time{}
+	}
+	switch name {
+	case headerID:
+		f.ID = value
+	case headerReplyTo:
+		f.replyTo = value
+	case headerMethod:
+		f.Method = value
+	case headerExpires:
+		f.Expires = millis()
+	case headerEnqueued:
+		f.Enqueued = millis()
+	case headerFailures:
+		f.Failures = int(number())
+	case headerRedelivered:
+		f.Redelivered = true
+	case headerDeaths:
+		f.deaths = int(number())
+	case headerError:
+		f.err = value
+	default:
+		if f.Header == nil {
+			f.Header = make(map[string]string, 4)
+		}
+		f.Header[name] = value
+	}
+}
+
+// encodeReply returns the wire form of a reply to the message called id.
+func encodeReply(id string, body []byte) []byte {
+	return slices.Concat([]byte("Id: "), []byte(id), []byte("\n\n"), body)
+}
+
+// decodeReply is encodeReply's inverse; ok is false for what is no reply.
+func decodeReply(raw []byte) (id string, body []byte, ok bool) {
+	head, body, ok := bytes.Cut(raw, []byte("\n\n"))
+	if !ok {
+		return "", nil, false
+	}
+	name, value, ok := bytes.Cut(head, []byte(": "))
+	if !ok || !strings.EqualFold(string(name), headerID) {
+		return "", nil, false
+	}
+	return string(value), body, true
+}
+
+func validName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// checkHeader refuses what would not arrive as it was sent.
+func checkHeader(header map[string]string) error {
+	for name, value := range header {
+		switch {
+		case !validName(name) || name != strings.ToLower(name):
+			return fmt.Errorf("header %q: names are lower-case letters, digits and hyphens", name)
+		case slices.Contains(ownHeaders, name):
+			return fmt.Errorf("header %q belongs to the transport", name)
+		case strings.ContainsAny(value, "\r\n"):
+			return errors.New("header " + name + ": the value has a line break")
+		case strings.TrimSpace(value) != value:
+			return errors.New("header " + name + ": the value begins or ends with white space")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package redislist
+
+import (
+	"regexp"
+	"strings"
+)
+
+// keys names everything that this transport keeps in Redis. A queue is named by
+// its service, so that any language reaches it with LPUSH; what belongs to a
+// queue carries its hash tag, so that scripts stay in one slot.
+type keys struct{ prefix string } // "" or "namespace:"
+
+func newKeys(namespace string) keys {
+	if namespace != "" {
+		namespace += ":"
+	}
+	return keys{namespace}
+}
+
+// services is the set of announced names. No queue can have its name: services
+// consist of letters alone.
+func (k keys) services() string { return k.prefix + "journeyman::services" }
+
+func (k keys) queue(service string) string { return k.prefix + service }
+
+func (k keys) of(service, what string) string { return "{" + k.prefix + service + "}:" + what }
+
+func (k keys) workers(service string) string { return k.of(service, "workers") } // uuid -> end of its lease
+func (k keys) steady(service string) string  { return k.of(service, "steady") }  // uuid -> beating without a gap since
+func (k keys) former(service string) string  { return k.of(service, "former") }  // uuid -> left or declared dead at
+func (k keys) about(service string) string   { return k.of(service, "about") }   // uuid -> description, JSON
+func (k keys) delayed(service string) string { return k.of(service, "delayed") } // message -> due at
+func (k keys) dead(service string) string    { return k.of(service, "dead") }    // buried messages, newest first
+func (k keys) backups(service string) string { return k.of(service, "w:") }      // prefix of the backup lists
+func (k keys) backup(service, id string) string {
+	return k.backups(service) + id
+}
+
+func (k keys) replies(id string) string { return k.replyPrefix() + id }
+func (k keys) replyPrefix() string      { return "{" + k.prefix + "journeyman}:r:" }
+
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// isReplies reports whether key has the form of a reply list: what a message
+// names as its Reply-To may be nothing else.
+func (k keys) isReplies(key string) bool {
+	id, ok := strings.CutPrefix(key, k.replyPrefix())
+	return ok && uuidForm.MatchString(id)
+}

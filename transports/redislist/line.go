@@ -1,0 +1,177 @@
+package redislist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A line is one connection to the broker, used by one goroutine at a time. It
+// makes a new connection where the old one is gone, and it never repeats a
+// command: whoever sent it knows better whether that is safe.
+//
+// A line waits for an answer as long as it takes. Giving up on a broker that
+// merely stands still would leave commands behind in it that run when it wakes
+// up: a blocked pop that takes a message for nobody. So a line is given up only
+// when its peer is gone or, see watch, when the broker answers on another one.
+type line struct {
+	dialer *dialer
+	name   string
+	block  time.Duration // the longest blocking command
+	greet  func(context.Context, *redis.Client) error
+
+	mu     sync.Mutex
+	conn   *connection
+	closed bool
+}
+
+// connection is one lifetime of a line.
+type connection struct {
+	client *redis.Client
+	socket *socket
+}
+
+func (c *connection) close() {
+	// The socket first: closing a client may wait for its connection.
+	_ = c.socket.Close()
+	_ = c.client.Close()
+}
+
+var errLineClosed = errors.New("connection closed by this process")
+
+// exec sends what fill adds to a pipeline and waits for the answers. An error
+// means that the connection is gone and that some commands may not have their
+// result; unsent says that none of them can have reached the broker. Errors that
+// the broker answered are found in the commands.
+func (l *line) exec(fill func(redis.Pipeliner)) (unsent bool, err error) {
+	conn, err := l.connected()
+	if err != nil {
+		return true, err
+	}
+	pipe := conn.client.Pipeline()
+	fill(pipe)
+	if pipe.Len() == 0 {
+		return true, nil
+	}
+	written := conn.socket.written.Load()
+	stop := l.watch(conn)
+	cmds, err := pipe.Exec(context.Background())
+	stop()
+	if err == nil {
+		return false, nil
+	}
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && !answered(err) {
+			l.drop(conn)
+			return conn.socket.written.Load() == written, fmt.Errorf("connection %s: %w", l.name, err)
+		}
+	}
+	return false, nil
+}
+
+// answered reports whether err is the broker's own word, so that the connection is sound.
+func answered(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply)
+}
+
+func (l *line) connected() (*connection, error) {
+	l.mu.Lock()
+	conn, closed := l.conn, l.closed
+	l.mu.Unlock()
+	if closed {
+		return nil, errLineClosed
+	}
+	if conn != nil {
+		if !conn.socket.stale() {
+			return conn, nil
+		}
+		l.drop(conn)
+	}
+	conn, err := l.dialer.connect(l.name)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.conn, closed = conn, l.closed
+	l.mu.Unlock()
+	if closed {
+		l.drop(conn)
+		return nil, errLineClosed
+	}
+	// The greeting is bounded, unlike what follows: there is nothing to lose yet.
+	timer := time.AfterFunc(l.dialer.timing.connect, func() { _ = conn.socket.Close() })
+	defer timer.Stop()
+	if err := l.greet(context.Background(), conn.client); err != nil {
+		l.drop(conn)
+		return nil, fmt.Errorf("greet broker: %w", err)
+	}
+	return conn, nil
+}
+
+func (l *line) drop(conn *connection) {
+	l.mu.Lock()
+	if l.conn == conn {
+		l.conn = nil
+	}
+	l.mu.Unlock()
+	conn.close()
+}
+
+// reset makes the next exec begin with a new connection.
+func (l *line) reset() {
+	l.mu.Lock()
+	conn := l.conn
+	l.mu.Unlock()
+	if conn != nil {
+		l.drop(conn)
+	}
+}
+
+// close ends the line for good. What is under way fails.
+func (l *line) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.reset()
+}
+
+// watch closes the connection when nothing has moved on it for too long although
+// the broker answers elsewhere. The function it returns ends the watch.
+func (l *line) watch(conn *connection) (stop func()) {
+	limit := l.block + l.dialer.timing.silence
+	ctx, cancel := context.WithCancel(context.Background())
+	var timer *time.Timer
+	timer = time.AfterFunc(limit, func() {
+		if conn.socket.still() >= limit && l.dialer.alive(ctx) == nil {
+			// A broker that has just woken up gets the time to answer here, too.
+			if wait(ctx, l.dialer.timing.silence/4) == nil && conn.socket.still() >= limit {
+				_ = conn.socket.Close()
+				return
+			}
+		}
+		if ctx.Err() == nil {
+			timer.Reset(l.dialer.timing.silence)
+		}
+	})
+	return func() {
+		timer.Stop()
+		cancel()
+	}
+}
+
+// wait sleeps for d or until ctx ends, and returns ctx's error in that case.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

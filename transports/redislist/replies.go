@@ -1,0 +1,133 @@
+package redislist
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+)
+
+// replies reads this process's one reply list and hands each reply to the call
+// that waits for it. Its connection is made with the first call.
+type replies struct {
+	t        *Transport
+	id       string
+	key      string
+	line     *line
+	sequence atomic.Uint64
+	start    sync.Once
+
+	mu      sync.Mutex // guards pending
+	pending map[string]chan []byte
+	wake    chan struct{} // holds a token while something may be pending
+}
+
+func newReplies(t *Transport) *replies {
+	id := uuid.NewString()
+	return &replies{
+		t: t, id: id, key: t.keys.replies(id),
+		line: &line{
+			dialer: t.dialer, name: "replies", block: t.timing.block,
+			greet: func(ctx context.Context, client *redis.Client) error {
+				return explainGreeting(client.Ping(ctx).Err())
+			},
+		},
+		pending: make(map[string]chan []byte),
+		wake:    make(chan struct{}, 1),
+	}
+}
+
+// expect returns a channel on which the reply to the message called id arrives.
+func (r *replies) expect(id string) <-chan []byte {
+	r.start.Do(func() { r.t.running.Go(r.run) })
+	answer := make(chan []byte, 1)
+	r.mu.Lock()
+	r.pending[id] = answer
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	return answer
+}
+
+func (r *replies) forget(id string) {
+	r.mu.Lock()
+	delete(r.pending, id)
+	r.mu.Unlock()
+}
+
+func (r *replies) waiting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pending) > 0
+}
+
+func (r *replies) run() {
+	const most = 128
+	failures, count := 0, 1
+	for {
+		// Nothing is asked of the broker while no call waits.
+		for !r.waiting() {
+			select {
+			case <-r.t.ctx.Done():
+				return
+			case <-r.wake:
+			}
+		}
+		var first *redis.StringSliceCmd
+		var more *redis.StringSliceCmd
+		_, err := r.line.exec(func(p redis.Pipeliner) {
+			// BLMPOP would be one command; Redis 6.2 does not know it.
+			first = p.BRPop(r.t.ctx, r.t.timing.block, r.key)
+			more = p.RPopCount(r.t.ctx, r.key, count)
+		})
+		if r.t.ctx.Err() != nil {
+			return
+		}
+		bytes, n := 0, 0
+		for _, raw := range popped(first, more) {
+			r.deliver(raw)
+			bytes += len(raw)
+			n++
+		}
+		if n > 0 {
+			// RPOP counts messages, not bytes: large ones are read few at a time.
+			count = max(1, min(most, maxExchange/(bytes/n+1)))
+		}
+		if err == nil {
+			failures = 0
+			continue
+		}
+		failures++
+		if wait(r.t.ctx, backoff(failures)) != nil {
+			return
+		}
+	}
+}
+
+func popped(first, more *redis.StringSliceCmd) []string {
+	if first == nil {
+		return nil
+	}
+	var raws []string
+	if v := first.Val(); len(v) == 2 {
+		raws = append(raws, v[1])
+	}
+	return append(raws, more.Val()...)
+}
+
+func (r *replies) deliver(raw string) {
+	id, body, ok := decodeReply([]byte(raw))
+	r.mu.Lock()
+	answer := r.pending[id]
+	delete(r.pending, id)
+	r.mu.Unlock()
+	if !ok || answer == nil {
+		r.t.stats.lateReplies.Add(1)
+		return
+	}
+	answer <- body
+}

@@ -1,0 +1,190 @@
+package redislist
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// A server is one call of Serve. It outlives the workers under whose names it
+// takes messages one after the other.
+type server struct {
+	*Transport
+	service  transports.Service
+	values   context.Context // of Serve's caller, without its cancellation
+	started  time.Time
+	slots    chan struct{} // a token for each message that is worked on or not settled
+	handlers sync.WaitGroup
+	fetch    *fetcher
+}
+
+// Serve implements transports.Server.
+func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
+	if err := transports.CheckName(s.Name); err != nil {
+		return err
+	}
+	if s.Handler == nil {
+		return fmt.Errorf("serve %s: no handler", s.Name)
+	}
+	if len(s.Bindings) > 0 {
+		return fmt.Errorf("serve %s: bindings: %w", s.Name, transports.ErrUnsupported)
+	}
+	if s.Slots <= 0 {
+		s.Slots = transports.DefaultSlots
+	}
+	t.mu.Lock()
+	closed := t.closed
+	if !closed {
+		t.serving.Add(1)
+		t.announced[s.Name] = true
+		t.known[s.Name] = true
+	}
+	t.mu.Unlock()
+	if closed {
+		return fmt.Errorf("serve %s: %w", s.Name, transports.ErrClosed)
+	}
+	defer t.serving.Done()
+
+	srv := &server{
+		Transport: t, service: s, values: context.WithoutCancel(ctx), started: time.Now(),
+		slots: make(chan struct{}, s.Slots),
+	}
+	srv.fetch = newFetcher(srv)
+	defer srv.fetch.line.close()
+	if err := srv.run(ctx); err != nil {
+		return fmt.Errorf("serve %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// run serves as one worker after the other until ctx ends.
+func (s *server) run(ctx context.Context) error {
+	for {
+		w := newWorker(s.keys, s.service.Name)
+		err := s.runAs(ctx, w)
+		if !errors.Is(err, errFenced) {
+			return err
+		}
+		s.stats.fenced.Add(1)
+		s.log.Warn("declared dead while the broker could not be reached; going on under a new identity",
+			"service", s.service.Name, "worker", w.id)
+	}
+}
+
+func (s *server) runAs(ctx context.Context, w *worker) error {
+	life, end := context.WithCancel(s.ctx)
+	defer end()
+	fenced, err := s.join(ctx, life, w)
+	if err != nil || fenced == nil {
+		return err
+	}
+
+	taking, stopTaking := context.WithCancel(life)
+	defer stopTaking()
+	fetched := make(chan error, 1)
+	go func() { fetched <- s.fetch.run(taking, w) }()
+
+	refused := s.commands.whenRefused()
+	var serveErr error
+	select {
+	case <-ctx.Done():
+	case <-s.closing:
+		serveErr = transports.ErrClosed
+	case <-refused:
+		serveErr = s.commands.refusalErr()
+	case <-fenced:
+		serveErr = errFenced
+	case serveErr = <-fetched:
+		fetched <- serveErr
+	}
+	stopTaking()
+	s.fetch.unblock(life, fetched)
+	if serveErr == nil {
+		serveErr = s.drain(w, fenced)
+	}
+	switch {
+	case serveErr == nil:
+		s.leave(w)
+	case errors.Is(serveErr, errFenced):
+		if ctx.Err() != nil { // nothing is left to do under another name
+			s.handlers.Wait()
+			return nil
+		}
+	default:
+		s.giveBack(w, serveErr)
+	}
+	return serveErr
+}
+
+// drain waits until everything taken is settled.
+func (s *server) drain(w *worker, fenced <-chan struct{}) error {
+	select {
+	case <-w.quiet():
+		s.handlers.Wait()
+		return nil
+	case <-fenced:
+		return errFenced
+	case <-s.closing:
+		return transports.ErrClosed
+	}
+}
+
+// giveBack is the hard stop: handlers are cancelled, and what they have not
+// finished goes back into the queue. It waits for neither longer than timing.closing.
+func (s *server) giveBack(w *worker, cause error) {
+	for _, e := range w.endAll() {
+		f := e.frame
+		f.Redelivered = true
+		s.settle(w, &settlement{entry: e, action: actReturn, next: f.encode(), running: true})
+		e.cancel(cause)
+	}
+	deadline := time.NewTimer(s.timing.closing)
+	defer deadline.Stop()
+	select {
+	case <-w.quiet():
+		s.leave(w)
+	case <-deadline.C:
+		s.log.Warn("broker did not take unfinished requests back in time; another worker finds them after the lease",
+			"service", s.service.Name, "requests", w.count(), "lease", s.timing.lease)
+	}
+	finished := make(chan struct{})
+	go func() {
+		s.handlers.Wait()
+		close(finished)
+	}()
+	select {
+	case <-finished:
+	case <-deadline.C:
+		s.log.Warn("handlers did not return after they were cancelled", "service", s.service.Name)
+	}
+}
+
+// leave takes the worker off the list of those alive. A broker that does not
+// answer finds out by itself.
+func (s *server) leave(w *worker) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.timing.closing)
+	defer cancel()
+	k, name := s.keys, s.service.Name
+	keys := []string{k.workers(name), k.steady(name), k.former(name), k.about(name), w.backup, w.queue}
+	if err := s.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
+		return leaveScript.call(ctx, p, keys, w.id)
+	}); err != nil {
+		s.log.Debug("leave", "service", name, "error", err)
+	}
+}
+
+// describe returns what other processes may know of this worker.
+func (s *server) describe(w *worker) string {
+	about, _ := json.Marshal(transports.WorkerStatus{
+		ID: w.id, Instance: s.options.Instance, Version: s.options.Version,
+		Methods: s.service.Methods, Slots: s.service.Slots, Started: s.started,
+	})
+	return string(about)
+}

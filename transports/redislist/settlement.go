@@ -1,0 +1,106 @@
+package redislist
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// What settle.lua may do with a message.
+const (
+	actDone   = "done"
+	actReturn = "return" // to the front of the queue
+	actYield  = "yield"  // to its end
+	actRetry  = "retry"  // to its end, after a delay
+	actBury   = "bury"   // to the dead-letter list
+)
+
+// A settlement is the end of one message at one worker. It may be sent any number
+// of times: only the first finds the message in the backup list.
+type settlement struct {
+	worker  *worker
+	entry   *entry
+	action  string
+	next    string // what takes the message's place, unless the action is done
+	delay   time.Duration
+	replyTo string // "": nobody waits
+	reply   []byte
+	life    time.Duration // of the reply list
+	running bool          // its handler has not returned, and keeps the slot
+	done    func(settleResult)
+}
+
+func (s *settlement) size() int { return len(s.entry.raw) + len(s.next) + len(s.reply) + 128 }
+
+// settleResult is settle.lua's word on one message.
+type settleResult int64
+
+const (
+	notMine        settleResult = 0 // no longer in the backup list
+	settled        settleResult = 1
+	replyListTaken settleResult = 2 // settled, but the reply list's key holds something else
+)
+
+// A settledBatch is one call of settle.lua for messages of one worker.
+type settledBatch struct {
+	cmd     *redis.Cmd
+	settles []*settlement
+}
+
+func sendSettlements(ctx context.Context, p redis.Pipeliner, settles []*settlement) []settledBatch {
+	var batches []settledBatch
+	index := make(map[*worker]int, 1)
+	for _, s := range settles {
+		i, ok := index[s.worker]
+		if !ok {
+			i = len(batches)
+			index[s.worker] = i
+			batches = append(batches, settledBatch{})
+		}
+		batches[i].settles = append(batches[i].settles, s)
+	}
+	for i := range batches {
+		batches[i].send(ctx, p)
+	}
+	return batches
+}
+
+func (b *settledBatch) send(ctx context.Context, p redis.Pipeliner) {
+	w := b.settles[0].worker
+	keys := []string{w.backup, w.queue, w.keys.delayed(w.service), w.keys.dead(w.service)}
+	args := make([]any, 0, 7*len(b.settles))
+	position := make(map[string]int)
+	for _, s := range b.settles {
+		reply := 0
+		if s.replyTo != "" {
+			var ok bool
+			if reply, ok = position[s.replyTo]; !ok {
+				keys = append(keys, s.replyTo)
+				reply = len(keys)
+				position[s.replyTo] = reply
+			}
+		}
+		args = append(args, s.entry.raw, s.action, s.next, s.delay.Milliseconds(), reply, s.life.Milliseconds(), s.reply)
+	}
+	b.cmd = settleScript.call(ctx, p, keys, args...)
+}
+
+// resolve hands out the results and returns what must be sent again.
+func (b *settledBatch) resolve(lineErr error) (again []*settlement) {
+	if lineErr != nil || b.cmd.Err() != nil {
+		for _, s := range b.settles {
+			if s.worker.isFenced() {
+				s.done(notMine)
+			} else {
+				again = append(again, s)
+			}
+		}
+		return again
+	}
+	results, _ := b.cmd.Int64Slice()
+	for i, s := range b.settles {
+		s.done(settleResult(results[i]))
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package redislist
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// timing holds every interval of the algorithm. Users have no say in them; tests
+// scale them down.
+type timing struct {
+	lease   time.Duration // a worker is dead when it has not beaten for so long
+	beat    time.Duration
+	sweep   time.Duration
+	former  time.Duration // how long a former worker's backup list is visited
+	block   time.Duration // of a blocking pop; whole seconds, go-redis rounds
+	connect time.Duration // for a connection to be dialed and greeted
+	silence time.Duration // beyond a block; then the broker is probed
+	giveUp  time.Duration // a push that found no broker for so long fails
+	idle    time.Duration // managed Redis closes connections idle for 300 s
+	reply   time.Duration // life of a process's reply list after the last reply
+	article time.Duration // life of a reply list named by a request's id
+	closing time.Duration // Close waits no longer than this for handlers and, again, for the broker
+}
+
+func defaultTiming() timing {
+	return timing{
+		lease:   8 * time.Second,
+		beat:    2 * time.Second,
+		sweep:   2 * time.Second,
+		former:  time.Hour,
+		block:   2 * time.Second,
+		connect: 10 * time.Second,
+		silence: 5 * time.Second,
+		giveUp:  1500 * time.Millisecond,
+		idle:    30 * time.Second,
+		reply:   time.Minute,
+		article: 30 * time.Second,
+		closing: 2 * time.Second,
+	}
+}
+
+// jittered returns d shortened by up to a quarter, so that processes started
+// together do not act together.
+func jittered(d time.Duration) time.Duration {
+	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+}
+
+// backoff returns how long to wait after the given number of failures in a row:
+// doubling from 50 ms to 5 s, and anywhere between half of that and all of it, so
+// that fifty processes which lost the broker together come back spread out.
+func backoff(failures int) time.Duration {
+	d := min(50*time.Millisecond<<min(failures, 10), 5*time.Second)
+	return d/2 + time.Duration(rand.Int64N(int64(d)/2+1))
+}
