@@ -171,12 +171,7 @@ func (t *Transport) delay(service string, f frame, done func(error)) error {
 	t.commands.addTask(&task{
 		add: func(p redis.Pipeliner) redis.Cmder {
 			due := t.clock.toBroker(f.NotBefore).UnixMilli()
-			wire := f
-			wire.Enqueued = t.clock.now()
-			if !wire.Expires.IsZero() {
-				wire.Expires = t.clock.toBroker(wire.Expires)
-			}
-			return p.ZAdd(t.ctx, t.keys.delayed(service), redis.Z{Score: float64(due), Member: wire.encode()})
+			return p.ZAdd(t.ctx, t.keys.delayed(service), redis.Z{Score: float64(due), Member: t.commands.encode(f)})
 		},
 		done: func(cmd redis.Cmder, err error) {
 			switch {

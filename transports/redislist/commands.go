@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -136,6 +137,8 @@ func (c *commands) run() {
 		}
 		idle.Reset(c.timing.idle)
 
+		// Whoever is about to add something gets to do so first.
+		runtime.Gosched()
 		err := c.exchange()
 		if err == nil {
 			failures = 0
@@ -388,16 +391,15 @@ func (c *commands) sendPushes(p redis.Pipeliner, pushes []*push) []pushedBatch {
 	for i := range batches {
 		values := make([]any, len(batches[i].pushes))
 		for j, push := range batches[i].pushes {
-			values[j] = c.wire(push)
+			values[j] = c.encode(push.frame)
 		}
 		batches[i].cmd = p.LPush(c.ctx, batches[i].pushes[0].queue, values...)
 	}
 	return batches
 }
 
-// wire returns a request as it leaves. Only now is the broker's clock sure to be known.
-func (c *commands) wire(p *push) string {
-	f := p.frame
+// encode returns a request as it leaves. Only then is the broker's clock sure to be known.
+func (c *commands) encode(f frame) string {
 	if f.bare {
 		return string(f.Body)
 	}

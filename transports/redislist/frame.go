@@ -36,11 +36,12 @@ const (
 	headerRedelivered = "redelivered"
 	headerDeaths      = "deaths" // written by sweep.lua, in front of all others
 	headerError       = "error"  // why a message was retried or buried
+	headerNonce       = "nonce"  // keeps equal messages without an id apart in a sorted set
 )
 
 var ownHeaders = []string{
 	headerID, headerReplyTo, headerMethod, headerExpires, headerEnqueued,
-	headerFailures, headerRedelivered, headerDeaths, headerError,
+	headerFailures, headerRedelivered, headerDeaths, headerError, headerNonce,
 }
 
 // A frame is one message in its wire form.
@@ -50,6 +51,7 @@ type frame struct {
 	bare    bool
 	deaths  int
 	err     string
+	nonce   string
 }
 
 func (f *frame) encode() string {
@@ -84,6 +86,9 @@ func (f *frame) encode() string {
 	}
 	if f.err != "" {
 		line("Error", oneLine(f.err))
+	}
+	if f.nonce != "" {
+		line("Nonce", f.nonce)
 	}
 	for name, value := range f.Header {
 		line(name, value)
@@ -170,6 +175,8 @@ func (f *frame) set(name, value string) {
 		f.deaths = int(number())
 	case headerError:
 		f.err = value
+	case headerNonce:
+		f.nonce = value
 	default:
 		if f.Header == nil {
 			f.Header = make(map[string]string, 4)

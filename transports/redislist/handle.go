@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -37,6 +39,9 @@ func (s *server) settlementOf(e *entry, o transports.Outcome) *settlement {
 		out.action, out.next = actYield, e.raw
 	case transports.Done:
 	}
+	for _, m := range o.Follow {
+		out.follow = append(out.follow, s.wireOf(m))
+	}
 	if o.Reply == nil {
 		return out
 	}
@@ -49,6 +54,14 @@ func (s *server) settlementOf(e *entry, o transports.Outcome) *settlement {
 		s.stats.unanswered.Add(1)
 	}
 	return out
+}
+
+// wireOf returns a message that follows another into the same queue.
+func (s *server) wireOf(m transports.Message) string {
+	if m.ID == "" {
+		m.ID = s.nextID()
+	}
+	return s.commands.encode(frame{Message: m})
 }
 
 // replyLife is how long a caller's reply list lives on after a reply: longer than
@@ -64,6 +77,9 @@ func (s *server) replyLife(expires time.Time) time.Duration {
 func failed(f frame, cause error) string {
 	f.Failures++
 	f.deaths = 0
+	if f.ID == "" {
+		f.nonce = uuid.NewString()
+	}
 	if cause != nil {
 		f.err = cause.Error()
 	}

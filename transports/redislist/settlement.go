@@ -27,11 +27,21 @@ type settlement struct {
 	replyTo string // "": nobody waits
 	reply   []byte
 	life    time.Duration // of the reply list
+	follow  []string      // messages for the same queue
 	running bool          // its handler has not returned, and keeps the slot
 	done    func(settleResult)
 }
 
-func (s *settlement) size() int { return len(s.entry.raw) + len(s.next) + len(s.reply) + 128 }
+func (s *settlement) size() int {
+	return len(s.entry.raw) + len(s.next) + len(s.reply) + 128 + s.followSize()
+}
+
+func (s *settlement) followSize() (size int) {
+	for _, raw := range s.follow {
+		size += len(raw)
+	}
+	return size
+}
 
 // settleResult is settle.lua's word on one message.
 type settleResult int64
@@ -81,7 +91,11 @@ func (b *settledBatch) send(ctx context.Context, p redis.Pipeliner) {
 				position[s.replyTo] = reply
 			}
 		}
-		args = append(args, s.entry.raw, s.action, s.next, s.delay.Milliseconds(), reply, s.life.Milliseconds(), s.reply)
+		args = append(args, s.entry.raw, s.action, s.next, s.delay.Milliseconds(), reply, s.life.Milliseconds(), s.reply,
+			len(s.follow))
+		for _, raw := range s.follow {
+			args = append(args, raw)
+		}
 	}
 	b.cmd = settleScript.call(ctx, p, keys, args...)
 }

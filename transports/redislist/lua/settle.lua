@@ -1,7 +1,8 @@
 -- settle.lua: acknowledges messages and answers their callers in one step.
 --
 -- KEYS  backup, queue, delayed, dead, then the reply lists in use
--- ARGV  for each message: raw, action, next, delay in ms, index of its reply list in KEYS or 0, life of that list in ms, reply
+-- ARGV  for each message: raw, action, next, delay in ms, index of its reply list in KEYS or 0,
+--       life of that list in ms, reply, number of messages that follow, those messages
 -- Returns for each message 1 settled, 0 not in the backup list (any more), 2 settled and its reply list refused.
 --
 -- Actions: "done" drops the message. The others put next in its place: "return"
@@ -24,10 +25,12 @@ local function may_answer(index)
   return usable[index]
 end
 
-local results = {}
-for i = 1, #ARGV, 7 do
+local results, lives = {}, {}
+local i = 1
+while i <= #ARGV do
   local raw, action, next, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
   local index, life, reply = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]), ARGV[i + 6]
+  local follow = tonumber(ARGV[i + 7])
   local result = 0
   if redis.call('LREM', backup, -1, raw) == 1 then
     result = 1
@@ -41,18 +44,27 @@ for i = 1, #ARGV, 7 do
     elseif action == 'bury' then
       redis.call('LPUSH', dead, next)
     end
+    for j = i + 8, i + 7 + follow do
+      redis.call('LPUSH', queue, ARGV[j])
+    end
     if index > 0 then
       if may_answer(index) then
         local key = KEYS[index]
         redis.call('LPUSH', key, reply)
-        if redis.call('PTTL', key) < life then
-          redis.call('PEXPIRE', key, life)
-        end
+        lives[key] = math.max(lives[key] or 0, life)
       else
         result = 2
       end
     end
   end
   results[#results + 1] = result
+  i = i + 8 + follow
+end
+
+-- A list that was emptied has lost its expiry, so it is set with every reply.
+for key, life in pairs(lives) do
+  if redis.call('PTTL', key) < life then
+    redis.call('PEXPIRE', key, life)
+  end
 end
 return results
