@@ -134,7 +134,8 @@ func (f *fetcher) take(ctx context.Context, w *worker, n int) ([]string, error) 
 }
 
 // unblock ends a wait in Redis and returns when the fetcher has stopped. A
-// connection is not cut while the broker could still move a message on it.
+// connection is not cut while the broker could still move a message on it, unless
+// the broker stands still; what it moves then on waking up is found by others.
 func (f *fetcher) unblock(ctx context.Context, stopped <-chan error) {
 	limit := time.NewTimer(f.timing.block + f.timing.closing)
 	defer limit.Stop()
@@ -151,14 +152,9 @@ func (f *fetcher) unblock(ctx context.Context, stopped <-chan error) {
 		case <-stopped:
 			return
 		case <-again.C:
-		case <-f.closing:
-			// The hard stop waits, too, but not for a broker that stands still.
-			select {
-			case <-stopped:
-			case <-limit.C:
-				f.line.close()
-				<-stopped
-			}
+		case <-limit.C:
+			f.line.close()
+			<-stopped
 			return
 		}
 	}

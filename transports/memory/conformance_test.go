@@ -1,0 +1,35 @@
+package memory_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/journeyman-go/journeyman/transports"
+	"github.com/journeyman-go/journeyman/transports/memory"
+	"github.com/journeyman-go/journeyman/transports/transporttest"
+)
+
+func TestConformance(t *testing.T) {
+	transporttest.Run(t, transporttest.Suite{
+		Broker: func(testing.TB, bool) transporttest.Broker {
+			b := memory.New()
+			return transporttest.Broker{
+				Open: func(_ testing.TB, o transporttest.Options) transports.Transport {
+					return b.Open(memory.Options{
+						Catalogue: o.Catalogue, MaxMessage: o.MaxMessage, Log: slog.New(slog.DiscardHandler),
+					})
+				},
+			}
+		},
+		// There is nothing between this broker and its users that could fail.
+		Lacks: []transporttest.Feature{transporttest.Pauses, transporttest.Restarts},
+		Skips: []string{
+			"cancelled calls return while the broker is frozen",
+			"an idle worker stops while the broker is frozen",
+			"Close returns while the broker is frozen",
+			"work goes on after the broker was frozen",
+			"a restarted broker loses nothing acknowledged",
+			"a call survives a restart of the broker",
+		},
+	})
+}

@@ -1,0 +1,145 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+var (
+	_ transports.Transport = (*Transport)(nil)
+	_ transports.Pinger    = (*Transport)(nil)
+	_ transports.Inspector = (*Transport)(nil)
+)
+
+// Options of one process. The zero value works.
+type Options struct {
+	Catalogue  []string     // services to announce, beside those that it serves
+	MaxMessage int          // longest body in bytes; 0 means 8 MiB
+	Log        *slog.Logger // panics of handlers; nil means slog.Default()
+}
+
+// A Transport is one process at a Broker.
+type Transport struct {
+	broker     *Broker
+	maxMessage int
+	log        *slog.Logger
+	life       context.Context // ends with Close
+	end        context.CancelFunc
+	workers    map[*worker]*queue // those of running Serves; guarded by broker.mu
+}
+
+// Open returns the one transport of a broker of its own, which announces the
+// services of the catalogue. It panics if one of the names is illegal.
+func Open(catalogue ...string) *Transport {
+	return New().Open(Options{Catalogue: catalogue})
+}
+
+// Open adds a process to the broker. It panics if transports.CheckName refuses
+// a name of the catalogue.
+func (b *Broker) Open(o Options) *Transport {
+	for _, name := range o.Catalogue {
+		if err := transports.CheckName(name); err != nil {
+			panic("open memory transport: " + err.Error())
+		}
+	}
+	t := &Transport{
+		broker:     b,
+		maxMessage: cmp.Or(o.MaxMessage, 8<<20),
+		log:        cmp.Or(o.Log, slog.Default()),
+		workers:    map[*worker]*queue{},
+	}
+	t.life, t.end = context.WithCancel(context.Background())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.announceLocked(o.Catalogue...)
+	return t
+}
+
+// Call implements transports.Caller.
+func (t *Transport) Call(ctx context.Context, service string, m transports.Message) ([]byte, error) {
+	if m.Unique != "" {
+		return nil, fmt.Errorf("call %s: a unique message may be dropped, and then nobody answers: %w", service, transports.ErrUnsupported)
+	}
+	if deadline, ok := ctx.Deadline(); ok && m.Expires.IsZero() {
+		m.Expires = deadline
+	}
+	replies := make(chan []byte, 1)
+	if err := t.enqueue(ctx, service, m, replies); err != nil {
+		return nil, fmt.Errorf("call %s: %w", service, err)
+	}
+	select {
+	case reply := <-replies:
+		return reply, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("call %s: %w", service, ctx.Err())
+	case <-t.life.Done():
+		return nil, fmt.Errorf("call %s: %w", service, transports.ErrClosed)
+	}
+}
+
+// Send implements transports.Caller.
+func (t *Transport) Send(ctx context.Context, service string, m transports.Message) error {
+	if err := t.enqueue(ctx, service, m, nil); err != nil {
+		return fmt.Errorf("send to %s: %w", service, err)
+	}
+	return nil
+}
+
+// enqueue checks m and puts it into the queue of the service. With replies, the
+// service must have been announced.
+func (t *Transport) enqueue(ctx context.Context, service string, m transports.Message, replies chan []byte) error {
+	if err := transports.CheckName(service); err != nil {
+		return err
+	}
+	if n := len(m.Body); n > t.maxMessage {
+		return fmt.Errorf("body of %d bytes, limit %d: %w", n, t.maxMessage, transports.ErrTooLarge)
+	}
+	for name, value := range m.Header {
+		if strings.ContainsAny(name+value, "\r\n") {
+			return fmt.Errorf("header %q: line break in %q", name, value)
+		}
+	}
+	m.ID = cmp.Or(m.ID, rand.Text())
+
+	t.broker.mu.Lock()
+	defer t.broker.mu.Unlock()
+	if t.life.Err() != nil {
+		return transports.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	q := t.broker.queueLocked(service)
+	if replies != nil && !q.announced {
+		return transports.ErrNoService
+	}
+	q.put(m, replies)
+	return nil
+}
+
+// Close implements transports.Transport. It never fails and waits for no
+// handler: what runs is given back at once, and its outcome will be ignored.
+func (t *Transport) Close() error {
+	t.broker.mu.Lock()
+	defer t.broker.mu.Unlock()
+	t.end()
+	for w, q := range t.workers {
+		newestFirst := slices.SortedFunc(maps.Keys(w.running), func(a, b *job) int {
+			return b.message.Enqueued.Compare(a.message.Enqueued)
+		})
+		for _, j := range newestFirst {
+			j.message.Redelivered = true
+			q.putBack(j)
+		}
+		clear(w.running)
+	}
+	return nil
+}
