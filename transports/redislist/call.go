@@ -34,7 +34,7 @@ func (t *Transport) call(ctx context.Context, service string, m transports.Messa
 	answer := t.replies.expect(m.ID)
 	defer t.replies.forget(m.ID)
 	failed := make(chan error, 1)
-	t.push(ctx, service, frame{Message: m, replyTo: t.replies.key}, func(err error) {
+	p := t.push(service, frame{Message: m, replyTo: t.replies.key}, func(err error) {
 		// Handed over or not: only the reply can tell, so the call waits on.
 		if err != nil && !errors.Is(err, transports.ErrUnknownOutcome) {
 			failed <- err
@@ -46,6 +46,7 @@ func (t *Transport) call(ctx context.Context, service string, m transports.Messa
 	case err := <-failed:
 		return nil, err
 	case <-ctx.Done():
+		p.withdraw()
 		return nil, ctx.Err()
 	case <-t.closing:
 		return nil, transports.ErrClosed
@@ -70,19 +71,25 @@ func (t *Transport) send(ctx context.Context, service string, m transports.Messa
 		f.ID = ""
 	}
 	pushed := make(chan error, 1)
+	withdraw := func() bool { return false }
 	if m.NotBefore.IsZero() {
-		t.push(ctx, service, f, func(err error) { pushed <- err })
+		withdraw = t.push(service, f, func(err error) { pushed <- err }).withdraw
 	} else if err := t.delay(service, f, func(err error) { pushed <- err }); err != nil {
 		return err
 	}
+	var err error
 	select {
 	case err := <-pushed:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	case <-t.closing:
-		return transports.ErrClosed
+		err = transports.ErrClosed
 	}
+	if !withdraw() {
+		return fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, err)
+	}
+	return err
 }
 
 // accept refuses what cannot be carried and fills in the message's id.
@@ -150,9 +157,9 @@ func sizeOf(m *transports.Message) int {
 	return size
 }
 
-func (t *Transport) push(ctx context.Context, service string, f frame, done func(error)) {
-	t.commands.addPush(&push{
-		ctx: ctx, queue: t.keys.queue(service), frame: f, size: sizeOf(&f.Message),
+func (t *Transport) push(service string, f frame, done func(error)) *push {
+	p := &push{
+		queue: t.keys.queue(service), frame: f, size: sizeOf(&f.Message),
 		due: time.Now().Add(t.timing.giveUp),
 		done: func(err error) {
 			if errors.Is(err, transports.ErrUnknownOutcome) {
@@ -160,7 +167,9 @@ func (t *Transport) push(ctx context.Context, service string, f frame, done func
 			}
 			done(err)
 		},
-	})
+	}
+	t.commands.addPush(p)
+	return p
 }
 
 // delay puts a message where beat.lua finds it when it is due.

@@ -1,11 +1,11 @@
 package redislist
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,16 +37,6 @@ type commands struct {
 type task struct {
 	add  func(redis.Pipeliner) redis.Cmder
 	done func(redis.Cmder, error) // the error says that there is no answer
-}
-
-// A push is one request on its way into a queue. It is sent at most once.
-type push struct {
-	ctx   context.Context
-	queue string
-	frame frame
-	size  int
-	due   time.Time // fails with ErrUnavailable when it could not be sent by then
-	done  func(error)
 }
 
 // An exchange carries no more bytes than this, unless a single message is larger:
@@ -252,104 +242,64 @@ func (c *commands) abandon() {
 }
 
 // exchange sends what waits, as much as one exchange may carry, and hands out the
-// answers. An error means that the line is gone.
+// answers. An error means that trying again needs a pause.
 func (c *commands) exchange() error {
+	x := c.collect()
+	unsent, err := c.line.exec(x.fill)
+	var refused *refusal
+	switch {
+	case err == nil:
+		c.refuse(nil)
+	case errors.As(err, &refused):
+		c.refuse(unavailable(err))
+	}
+	x.resolveTasks(err, unsent)
+	again, settleErr := x.resolveSettlements(err, unsent)
+	if err != nil && unsent {
+		// Nothing left this process, so the requests can wait for the next connection.
+		for _, p := range x.pushes {
+			p.state.Store(pushWaits)
+		}
+		c.putBack(again, x.pushes)
+		return err
+	}
+	x.resolvePushes(err, unsent)
+	c.putBack(again, nil)
+	if x.noScript() {
+		c.line.reset() // the next greeting loads them
+		return errors.New("the broker has lost the scripts")
+	}
+	return cmp.Or(err, settleErr)
+}
+
+// collect takes what one exchange may carry out of the queues.
+func (c *commands) collect() *exchange {
 	c.mu.Lock()
-	tasks := c.tasks
+	x := &exchange{commands: c, tasks: c.tasks}
 	c.tasks = nil
-	settles, size := takeSome(&c.settles, 0, func(s *settlement) int { return s.size() })
+	var size int
+	x.settles, size = takeSome(&c.settles, 0, (*settlement).size)
 	pushes, _ := takeSome(&c.pushes, size, func(p *push) int { return p.size })
 	more := len(c.settles)+len(c.pushes) > 0
 	c.mu.Unlock()
 	if more {
 		c.signal()
 	}
-	// A request whose caller has gone was never worth sending.
-	live := pushes[:0]
 	for _, p := range pushes {
-		if p.ctx.Err() == nil {
-			live = append(live, p)
+		if p.leave() { // a request whose caller has gone is not worth sending
+			x.pushes = append(x.pushes, p)
 		}
 	}
-	pushes = live
-
-	answers := make([]redis.Cmder, len(tasks))
-	var settled []settledBatch
-	var pushed []pushedBatch
-	unsent, err := c.line.exec(func(p redis.Pipeliner) {
-		for i, t := range tasks {
-			answers[i] = t.add(p)
-		}
-		settled = sendSettlements(c.ctx, p, settles)
-		pushed = c.sendPushes(p, pushes)
-	})
-
-	var retry error
-	if err != nil {
-		var refused *refusal
-		if errors.As(err, &refused) {
-			c.refuse(unavailable(err))
-		}
-	} else {
-		c.refuse(nil)
-	}
-	for i, t := range tasks {
-		t.done(answers[i], answerErr(answers[i], err, unsent))
-	}
-	for i := range settled {
-		b := &settled[i]
-		if again := b.resolve(answerErr(b.cmd, err, unsent)); len(again) > 0 {
-			c.mu.Lock()
-			c.settles = append(again, c.settles...)
-			c.mu.Unlock()
-			retry = errors.New("settle messages: not answered")
-			if b.cmd.Err() != nil {
-				retry = fmt.Errorf("settle messages: %w", b.cmd.Err())
-			}
-		}
-	}
-	if unsent && err != nil {
-		// Nothing left this process, so all of it can wait for the next connection.
-		c.mu.Lock()
-		if len(settled) == 0 {
-			c.settles = append(settles, c.settles...)
-		}
-		c.pushes = append(pushes, c.pushes...)
-		c.mu.Unlock()
-		return err
-	}
-	for _, b := range pushed {
-		b.resolve(answerErr(b.cmd, err, unsent))
-	}
-	if err == nil {
-		err = retry
-	}
-	for _, cmd := range answers {
-		if err == nil && cmd != nil && cmd.Err() != nil && noScript(cmd.Err()) {
-			err = cmd.Err()
-		}
-	}
-	if err != nil && noScript(err) {
-		c.line.reset() // the greeting loads them
-	}
-	return err
+	return x
 }
 
-// answerErr returns nil if the broker answered cmd, though perhaps with an error of its own.
-func answerErr(cmd redis.Cmder, lineErr error, unsent bool) error {
-	if lineErr == nil {
-		return nil
-	}
-	if unsent || cmd == nil {
-		return lineErr
-	}
-	if err := cmd.Err(); err != nil && !answered(err) {
-		return lineErr
-	}
-	return nil
+// putBack queues what must be sent again in front of what came meanwhile.
+func (c *commands) putBack(settles []*settlement, pushes []*push) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settles = append(settles, c.settles...)
+	c.pushes = append(pushes, c.pushes...)
 }
-
-func noScript(err error) bool { return strings.Contains(err.Error(), "NOSCRIPT") }
 
 // takeSome removes from queue what fits into one exchange that holds size bytes already.
 func takeSome[T any](queue *[]T, size int, sizeOf func(T) int) ([]T, int) {
@@ -368,57 +318,4 @@ func takeSome[T any](queue *[]T, size int, sizeOf func(T) int) ([]T, int) {
 		*queue = nil
 	}
 	return taken, size
-}
-
-// A pushedBatch is one variadic LPUSH.
-type pushedBatch struct {
-	cmd    redis.Cmder
-	pushes []*push
-}
-
-func (c *commands) sendPushes(p redis.Pipeliner, pushes []*push) []pushedBatch {
-	var batches []pushedBatch
-	index := make(map[string]int, 1)
-	for _, push := range pushes {
-		i, ok := index[push.queue]
-		if !ok {
-			i = len(batches)
-			index[push.queue] = i
-			batches = append(batches, pushedBatch{})
-		}
-		batches[i].pushes = append(batches[i].pushes, push)
-	}
-	for i := range batches {
-		values := make([]any, len(batches[i].pushes))
-		for j, push := range batches[i].pushes {
-			values[j] = c.encode(push.frame)
-		}
-		batches[i].cmd = p.LPush(c.ctx, batches[i].pushes[0].queue, values...)
-	}
-	return batches
-}
-
-// encode returns a request as it leaves. Only then is the broker's clock sure to be known.
-func (c *commands) encode(f frame) string {
-	if f.bare {
-		return string(f.Body)
-	}
-	if !f.Expires.IsZero() {
-		f.Expires = c.clock.toBroker(f.Expires)
-	}
-	f.Enqueued = c.clock.now()
-	return f.encode()
-}
-
-func (b pushedBatch) resolve(lineErr error) {
-	err := b.cmd.Err()
-	switch {
-	case lineErr != nil:
-		err = fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, lineErr)
-	case err != nil:
-		err = unavailable(fmt.Errorf("broker refused the request: %w", err))
-	}
-	for _, p := range b.pushes {
-		p.done(err)
-	}
 }

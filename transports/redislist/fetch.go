@@ -60,7 +60,7 @@ func (f *fetcher) run(ctx context.Context, w *worker) error {
 			continue
 		case strings.Contains(err.Error(), "WRONGTYPE"):
 			return fmt.Errorf("key %s holds no list: something else uses the service's name; set JOURNEYMAN_NAMESPACE: %w", w.queue, err)
-		case noScript(err):
+		case isNoScript(err):
 			f.line.reset()
 		}
 		failures++

@@ -100,21 +100,21 @@ func (b *settledBatch) send(ctx context.Context, p redis.Pipeliner) {
 	b.cmd = settleScript.call(ctx, p, keys, args...)
 }
 
-// resolve hands out the results and returns what must be sent again.
-func (b *settledBatch) resolve(lineErr error) (again []*settlement) {
-	if lineErr != nil || b.cmd.Err() != nil {
-		for _, s := range b.settles {
-			if s.worker.isFenced() {
-				s.done(notMine)
-			} else {
-				again = append(again, s)
-			}
+// resolve hands out the results and returns what must be sent again where there are none.
+func (b *settledBatch) resolve(failed error) (again []*settlement) {
+	if failed == nil {
+		results, _ := b.cmd.Int64Slice()
+		for i, s := range b.settles {
+			s.done(settleResult(results[i]))
 		}
-		return again
+		return nil
 	}
-	results, _ := b.cmd.Int64Slice()
-	for i, s := range b.settles {
-		s.done(settleResult(results[i]))
+	for _, s := range b.settles {
+		if s.worker.isFenced() {
+			s.done(notMine)
+		} else {
+			again = append(again, s)
+		}
 	}
-	return nil
+	return again
 }

@@ -29,6 +29,19 @@ func (e *env) pause() (resume func()) {
 	return resume
 }
 
+// settled waits until no message of the service is in flight, where that can be seen.
+func (e *env) settled(tr transports.Transport) {
+	e.Helper()
+	inspector, ok := tr.(transports.Inspector)
+	if !ok {
+		return
+	}
+	e.poll("messages to be settled", func() bool {
+		all, err := inspector.Services(e.Context())
+		return err == nil && len(all) == 1 && (all[0].InFlight == nil || *all[0].InFlight == 0)
+	})
+}
+
 func frozenCalls(e *env) {
 	tr := e.open()
 	e.serve(e.open(), transports.Service{Handler: echo})
@@ -77,8 +90,10 @@ func frozenCalls(e *env) {
 }
 
 func frozenServe(e *env) {
-	s := e.serve(e.open(), transports.Service{Handler: echo})
+	tr := e.open()
+	s := e.serve(tr, transports.Service{Handler: echo})
 	e.call(e.open(), "warm")
+	e.settled(tr) // a worker whose acknowledgement is under way is not idle
 	resume := e.pause()
 	err := s.stop(e)
 	resume()

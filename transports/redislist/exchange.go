@@ -1,0 +1,92 @@
+package redislist
+
+import (
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// An exchange is what leaves in one pipeline, and the answers to it.
+type exchange struct {
+	*commands
+	tasks   []*task
+	settles []*settlement
+	pushes  []*push
+
+	answers []redis.Cmder // to the tasks; empty where they were not sent
+	settled []settledBatch
+	pushed  []pushedBatch
+}
+
+func (x *exchange) fill(p redis.Pipeliner) {
+	for _, t := range x.tasks {
+		x.answers = append(x.answers, t.add(p))
+	}
+	x.settled = sendSettlements(x.ctx, p, x.settles)
+	x.pushed = x.sendPushes(p, x.pushes)
+}
+
+func (x *exchange) resolveTasks(lineErr error, unsent bool) {
+	for i, t := range x.tasks {
+		var answer redis.Cmder
+		if i < len(x.answers) {
+			answer = x.answers[i]
+		}
+		t.done(answer, answerErr(answer, lineErr, unsent))
+	}
+}
+
+// resolveSettlements returns what must be sent again, and why.
+func (x *exchange) resolveSettlements(lineErr error, unsent bool) (again []*settlement, err error) {
+	if len(x.settled) == 0 {
+		return x.settles, lineErr
+	}
+	for _, b := range x.settled {
+		failed := answerErr(b.cmd, lineErr, unsent)
+		if failed == nil {
+			failed = b.cmd.Err()
+		}
+		again = append(again, b.resolve(failed)...)
+		if failed != nil {
+			err = failed
+		}
+	}
+	return again, err
+}
+
+func (x *exchange) resolvePushes(lineErr error, unsent bool) {
+	for _, b := range x.pushed {
+		b.resolve(answerErr(b.cmd, lineErr, unsent))
+	}
+}
+
+// noScript reports whether the broker has lost our scripts, after a failover or a flush.
+func (x *exchange) noScript() bool {
+	for _, b := range x.settled {
+		if isNoScript(b.cmd.Err()) {
+			return true
+		}
+	}
+	for _, cmd := range x.answers {
+		if cmd != nil && isNoScript(cmd.Err()) {
+			return true
+		}
+	}
+	return false
+}
+
+func isNoScript(err error) bool { return err != nil && strings.Contains(err.Error(), "NOSCRIPT") }
+
+// answerErr returns nil if the broker answered cmd, though perhaps with an error of its own.
+func answerErr(cmd redis.Cmder, lineErr error, unsent bool) error {
+	if lineErr == nil {
+		return nil
+	}
+	if unsent || cmd == nil {
+		return lineErr
+	}
+	if err := cmd.Err(); err != nil && !answered(err) {
+		return lineErr
+	}
+	return nil
+}
