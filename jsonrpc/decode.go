@@ -1,0 +1,41 @@
+package jsonrpc
+
+import "encoding/json"
+
+// A Request is one member of a body, as a Mux understands it. It serves those
+// who pass bodies on and must know what a body asks for.
+type Request struct {
+	ID     json.RawMessage // byte for byte; null where there is none or it is illegal
+	Method string
+	Call   bool   // it has an id, so a reply is owed
+	Err    *Error // what a Mux answers because this is no valid request; nil: it is one
+}
+
+// Owed reports whether the member is answered.
+func (r Request) Owed() bool { return r.Call || r.Err != nil }
+
+// DecodeRequests reads a body. A body that a Mux answers as a whole, since it is
+// not JSON or no possible batch, is refused with the error of that answer.
+func DecodeRequests(body []byte) (requests []Request, batch bool, refused *Error) {
+	members, batch, fault, err := parse(body)
+	switch {
+	case err != nil:
+		return nil, batch, Errorf(CodeParse, "Parse error").WithData(err.Error())
+	case fault != "":
+		return nil, batch, invalid(fault)
+	}
+	requests = make([]Request, len(members))
+	for i, m := range members {
+		requests[i] = Request{ID: m.id, Method: m.method, Call: m.call}
+		if m.fault != "" {
+			requests[i].Err = invalid(m.fault)
+		}
+	}
+	return requests, batch, nil
+}
+
+// EncodeError returns a response that says no; id is that of the request, null if
+// it has none.
+func EncodeError(id json.RawMessage, e *Error) []byte {
+	return appendError(nil, id, e)
+}

@@ -1,0 +1,112 @@
+package jsonrpc_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/journeyman-go/journeyman/jsonrpc"
+)
+
+type Operands struct {
+	A float64 `json:"a"`
+	B float64 `json:"b"`
+}
+
+func Add(_ context.Context, in Operands) (float64, error) { return in.A + in.B, nil }
+
+func Divide(_ context.Context, in Operands) (float64, error) {
+	if in.B == 0 {
+		return 0, jsonrpc.Errorf(1, "Division by zero").WithData(in)
+	}
+	return in.A / in.B, nil
+}
+
+func Example() {
+	var mux jsonrpc.Mux
+	mux.Handle("add", jsonrpc.Func(Add))
+	answer := mux.Answer(context.Background(), []byte(`{"jsonrpc":"2.0","id":1,"method":"add","params":[1,5.1]}`))
+	fmt.Printf("%s\n", answer.Reply)
+	// Output:
+	// {"jsonrpc":"2.0","id":1,"result":6.1}
+}
+
+func ExampleFunc() {
+	var mux jsonrpc.Mux
+	mux.Handle("add", jsonrpc.Func(Add))
+	for _, params := range []string{`[1,5.1]`, `{"b":5.1,"a":1}`, `{"a":1,"c":"x"}`, `["1",2]`} {
+		body := `{"jsonrpc":"2.0","id":1,"method":"add","params":` + params + `}`
+		reply, err := jsonrpc.DecodeReply(mux.Answer(context.Background(), []byte(body)).Reply)
+		if err != nil {
+			fmt.Println(err)
+		} else if reply.Error != nil {
+			fmt.Println(reply.Error)
+		} else {
+			fmt.Printf("%s\n", reply.Result)
+		}
+	}
+	// Output:
+	// 6.1
+	// 6.1
+	// Invalid params (-32602): {"missing":["b"],"unknown":["c"]}
+	// Invalid params (-32602): {"mistyped":{"a":"want number, got string"}}
+}
+
+func ExampleRaw() {
+	var mux jsonrpc.Mux
+	mux.Handle("size", jsonrpc.Raw(func(_ context.Context, params json.RawMessage) (any, error) {
+		return len(params), nil
+	}))
+	fmt.Printf("%s\n", mux.Answer(context.Background(), []byte(`{"jsonrpc":"2.0","id":1,"method":"size","params":[1, 2]}`)).Reply)
+	// Output:
+	// {"jsonrpc":"2.0","id":1,"result":6}
+}
+
+func ExampleError() {
+	var mux jsonrpc.Mux
+	mux.Handle("divide", jsonrpc.Func(Divide), jsonrpc.Throws(1, "Division by zero"))
+	fmt.Printf("%s\n", mux.Answer(context.Background(), []byte(`{"jsonrpc":"2.0","id":1,"method":"divide","params":[1,0]}`)).Reply)
+	// Output:
+	// {"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"Division by zero","data":{"a":1,"b":0}}}
+}
+
+func ExampleMux_Use() {
+	var mux jsonrpc.Mux
+	mux.Use(func(next jsonrpc.Handler) jsonrpc.Handler {
+		return func(ctx context.Context, params json.RawMessage) (any, error) {
+			fmt.Println("running", jsonrpc.MethodName(ctx))
+			return next(ctx, params)
+		}
+	})
+	mux.Handle("add", jsonrpc.Func(Add))
+	mux.Answer(context.Background(), []byte(`{"jsonrpc":"2.0","method":"add","params":[1,2]}`))
+	// Output:
+	// running add
+}
+
+// A batch holds calls and notifications; only calls are answered.
+func ExampleMux_Answer_batch() {
+	var mux jsonrpc.Mux
+	mux.Handle("add", jsonrpc.Func(Add))
+	mux.Handle("divide", jsonrpc.Func(Divide))
+	answer := mux.Answer(context.Background(), []byte(`[
+		{"jsonrpc":"2.0","id":"a","method":"add","params":[1,2]},
+		{"jsonrpc":"2.0","method":"divide","params":[1,0]},
+		{"jsonrpc":"2.0","id":"b","method":"add","params":[3,4]}]`))
+	fmt.Println(strings.ReplaceAll(string(answer.Reply), "},", "},\n"))
+	for _, n := range answer.Notifications {
+		fmt.Printf("%s: %v\n", n.Method, n.Err)
+	}
+	// Output:
+	// [{"jsonrpc":"2.0","id":"a","result":3},
+	// {"jsonrpc":"2.0","id":"b","result":7}]
+	// divide: Division by zero (1): {"a":1,"b":0}
+}
+
+func ExampleEncodeCall() {
+	body, err := jsonrpc.EncodeCall(json.RawMessage(`"k1"`), "add", Operands{A: 1, B: 5.1})
+	fmt.Printf("%s %v\n", body, err)
+	// Output:
+	// {"jsonrpc":"2.0","id":"k1","method":"add","params":{"a":1,"b":5.1}} <nil>
+}

@@ -1,0 +1,118 @@
+package jsonrpc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Handler runs one method. params is the request's own JSON, an array or an
+// object, nil where it was absent, and must not be modified. What becomes of the
+// error is described at [Error]; a nil result is answered as null.
+type Handler func(ctx context.Context, params json.RawMessage) (result any, err error)
+
+// A Middleware wraps a Handler with something that every method needs.
+type Middleware func(Handler) Handler
+
+// A Mux is the set of methods that one service offers. The zero value is ready.
+// Set it up first, then use it: Handle, Use and the fields must not change once
+// Answer may run; everything else may be called from any number of goroutines.
+//
+// Three methods are there without being registered: rpc.discover returns an
+// OpenRPC document, rpc.ping returns "pong", rpc.stats returns [Stats].
+// Middleware does not see them.
+type Mux struct {
+	Title   string       // for rpc.discover; by custom the name of the service
+	Version string       // for rpc.discover
+	Logger  *slog.Logger // for panics and for errors that callers may not read; nil: slog.Default()
+
+	entries    map[string]*entry
+	middleware []Middleware
+	since      time.Time
+}
+
+// An entry is a method that was registered.
+type entry struct {
+	name    string
+	method  Method
+	timeout time.Duration // 0: none
+	summary string
+	throws  []Error
+	run     Handler // method.handler inside all middleware
+	counts  counts
+}
+
+// Handle registers a method. It panics if name is empty, taken or begins with
+// "rpc.", which the specification reserves, since a program that does this has
+// never worked.
+func (m *Mux) Handle(name string, method Method, opts ...Option) {
+	switch {
+	case name == "":
+		panic("jsonrpc: a method needs a name")
+	case strings.HasPrefix(name, "rpc."):
+		panic(fmt.Sprintf("jsonrpc: method %q: names that begin with rpc. are reserved", name))
+	case m.entries[name] != nil:
+		panic(fmt.Sprintf("jsonrpc: method %q is registered twice", name))
+	case method.handler == nil:
+		panic(fmt.Sprintf("jsonrpc: method %q has no handler", name))
+	}
+	e := &entry{name: name, method: method}
+	for _, opt := range opts {
+		opt(e)
+	}
+	e.run = m.wrap(method.handler)
+	if m.entries == nil {
+		m.entries = make(map[string]*entry)
+		m.since = time.Now()
+	}
+	m.entries[name] = e
+}
+
+// Use adds middleware around every method, registered already or later. The
+// first is the outermost.
+func (m *Mux) Use(mw ...Middleware) {
+	m.middleware = append(m.middleware, mw...)
+	for _, e := range m.entries {
+		e.run = m.wrap(e.method.handler)
+	}
+}
+
+func (m *Mux) wrap(h Handler) Handler {
+	for _, mw := range slices.Backward(m.middleware) {
+		h = mw(h)
+	}
+	return h
+}
+
+// Methods returns the names of the registered methods, sorted; those that every
+// Mux has are not among them.
+func (m *Mux) Methods() []string {
+	return slices.Sorted(maps.Keys(m.entries))
+}
+
+// lookup returns nil for a method that does not exist.
+func (m *Mux) lookup(name string) *entry {
+	if e := m.entries[name]; e != nil {
+		return e
+	}
+	if h := m.builtin(name); h != nil {
+		return &entry{name: name, run: h}
+	}
+	return nil
+}
+
+type entryKey struct{}
+
+// MethodName returns the name of the method that ctx was made for, "" outside of
+// a Handler.
+func MethodName(ctx context.Context) string {
+	if e, ok := ctx.Value(entryKey{}).(*entry); ok {
+		return e.name
+	}
+	return ""
+}

@@ -1,0 +1,71 @@
+package jsonrpc
+
+import (
+	"context"
+	"encoding/json"
+	"sync/atomic"
+	"time"
+)
+
+// Stats counts what a Mux has done in this process. rpc.stats returns it.
+type Stats struct {
+	Since   time.Time              `json:"since"`
+	Methods map[string]MethodStats `json:"methods"`
+}
+
+// MethodStats counts one method, calls and notifications together.
+type MethodStats struct {
+	Calls   int64   `json:"calls"`   // begun
+	Errors  int64   `json:"errors"`  // ended with an error of any kind
+	Running int64   `json:"running"` // not yet ended
+	Seconds float64 `json:"seconds"` // of all that have ended, together
+}
+
+// Stats returns the counts of every registered method.
+func (m *Mux) Stats() Stats {
+	s := Stats{Since: m.since, Methods: make(map[string]MethodStats, len(m.entries))}
+	for name, e := range m.entries {
+		s.Methods[name] = MethodStats{
+			Calls:   e.counts.calls.Load(),
+			Errors:  e.counts.errors.Load(),
+			Running: e.counts.running.Load(),
+			Seconds: time.Duration(e.counts.nanos.Load()).Seconds(),
+		}
+	}
+	return s
+}
+
+type counts struct {
+	calls, errors, running, nanos atomic.Int64
+}
+
+// start counts one more run; the function it returns counts its end.
+func (c *counts) start() (stop func(error)) {
+	begin := time.Now()
+	c.calls.Add(1)
+	c.running.Add(1)
+	return func(err error) {
+		c.nanos.Add(int64(time.Since(begin)))
+		if err != nil {
+			c.errors.Add(1)
+		}
+		c.running.Add(-1)
+	}
+}
+
+// builtin returns the handler of a method that every Mux has, nil if name is
+// none of them.
+func (m *Mux) builtin(name string) Handler {
+	var answer func() any
+	switch name {
+	case "rpc.discover":
+		answer = func() any { return m.discover() }
+	case "rpc.ping":
+		answer = func() any { return "pong" }
+	case "rpc.stats":
+		answer = func() any { return m.Stats() }
+	default:
+		return nil
+	}
+	return func(context.Context, json.RawMessage) (any, error) { return answer(), nil }
+}
