@@ -147,3 +147,41 @@ func TestOpenPanicsOnBadName(t *testing.T) {
 	}()
 	memory.Open("Bad-Name")
 }
+
+// A message that nobody wants waits for somebody new, and costs nothing meanwhile.
+func TestNotMineDoesNotSpin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tr := memory.Open("unwanted")
+		defer tr.Close()
+		var refused int
+		go tr.Serve(t.Context(), transports.Service{Name: "unwanted", Slots: 1,
+			Handler: func(context.Context, transports.Message) transports.Outcome {
+				if refused++; refused > 1 {
+					return transports.Outcome{} // or it would go on for ever
+				}
+				return transports.Outcome{Verdict: transports.NotMine}
+			}})
+		if err := tr.Send(t.Context(), "unwanted", transports.Message{}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		all, err := tr.Services(t.Context())
+		if err != nil || *all[0].Waiting != 1 || refused != 1 {
+			t.Errorf("refused %d times, status %+v, error %v: want once, and it waits", refused, all, err)
+		}
+	})
+}
+
+func TestUnannouncedIsNotListed(t *testing.T) {
+	t.Parallel()
+	tr := memory.Open("known")
+	defer tr.Close()
+	if err := tr.Send(t.Context(), "unheard", transports.Message{}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := tr.Services(t.Context())
+	if err != nil || len(all) != 1 || all[0].Name != "known" {
+		t.Errorf("services %+v, error %v, want the announced one", all, err)
+	}
+}

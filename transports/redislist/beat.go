@@ -90,6 +90,7 @@ func (s *server) beat(ctx context.Context, w *worker, first bool) (held int, err
 	if answer[0] == 0 {
 		return 0, errFenced
 	}
+	w.renew(before)
 	return int(answer[2]), nil
 }
 
@@ -121,7 +122,7 @@ func (s *server) sweep(ctx context.Context, w *worker) {
 }
 
 // audit looks for messages that were moved into the backup list by a command
-// whose answer never arrived, and starts them.
+// whose answer never arrived, and has the fetcher begin them.
 func (s *server) audit(ctx context.Context, w *worker) {
 	var list []string
 	err := s.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
@@ -130,14 +131,11 @@ func (s *server) audit(ctx context.Context, w *worker) {
 	if err != nil {
 		return
 	}
-	for _, raw := range w.audit(list) {
-		select {
-		case s.slots <- struct{}{}:
-		default:
-			return // all slots are taken; the next audit finds it again
-		}
-		s.stats.found.Add(1)
-		s.log.Warn("found a request whose delivery was cut off", "service", s.service.Name)
-		s.begin(w, raw, w.adopt)
+	found := w.audit(list)
+	if len(found) == 0 {
+		return
 	}
+	s.stats.found.Add(int64(len(found)))
+	s.log.Warn("found requests whose delivery was cut off", "service", s.service.Name, "requests", len(found))
+	w.adopt(found)
 }

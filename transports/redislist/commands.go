@@ -140,22 +140,28 @@ func (c *commands) run() {
 }
 
 // pause waits before the next attempt, failing meanwhile the pushes that have
-// waited long enough for a broker.
+// waited long enough for a broker. While any wait it is short, so that none fails
+// that could have left.
 func (c *commands) pause(d time.Duration, cause error) {
-	end := time.Now().Add(d)
+	start, hurry := time.Now(), jittered(c.timing.giveUp/3)
 	for {
 		c.failOverdue(cause)
-		left := time.Until(end)
+		limit := d
+		if c.pushesWait() {
+			limit = min(d, hurry)
+		}
+		left := limit - time.Since(start)
 		if left <= 0 || wait(c.ctx, min(left, c.timing.giveUp/6)) != nil {
 			break
 		}
 	}
+	c.signal()
+}
+
+func (c *commands) pushesWait() bool {
 	c.mu.Lock()
-	more := len(c.tasks)+len(c.settles)+len(c.pushes) > 0
-	c.mu.Unlock()
-	if more {
-		c.signal()
-	}
+	defer c.mu.Unlock()
+	return len(c.pushes) > 0
 }
 
 func (c *commands) failOverdue(cause error) {

@@ -23,18 +23,25 @@ type fetcher struct {
 
 func newFetcher(s *server) *fetcher {
 	f := &fetcher{server: s}
-	f.line = &line{
-		dialer: s.dialer, name: "queue " + s.service.Name, block: s.timing.block,
-		greet: func(ctx context.Context, client *redis.Client) error {
-			if err := takeScript.load(ctx, client).Err(); err != nil {
-				return explainGreeting(err)
-			}
-			id, _ := client.ClientID(ctx).Result() // the built-in development broker has none
-			f.clientID.Store(id)
-			return nil
-		},
-	}
+	f.line = s.newLine("queue "+s.service.Name, s.timing.block, f.greetBroker)
 	return f
+}
+
+func (f *fetcher) greetBroker(ctx context.Context, client *redis.Client) error {
+	if err := takeScript.load(ctx, client).Err(); err != nil {
+		return explainGreeting(err)
+	}
+	id, _ := client.ClientID(ctx).Result() // the built-in development broker has none
+	f.clientID.Store(id)
+	return nil
+}
+
+// close ends the fetcher's connection.
+func (f *fetcher) close() {
+	f.line.close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.lines, f.line)
 }
 
 // run takes messages while there are free slots, until ctx ends. It returns an
@@ -45,12 +52,22 @@ func (f *fetcher) run(ctx context.Context, w *worker) error {
 		if n == 0 {
 			return nil
 		}
-		raws, err := f.take(ctx, w, n)
+		w.awaitLease(ctx, f.timing.lease)
+		for _, e := range w.takeFound(n - 1) {
+			f.begin(w, e)
+			n--
+		}
+		raws, err := f.take(w, n)
+		if len(raws) > 0 {
+			w.awaitLease(ctx, f.timing.lease)
+		}
 		for _, raw := range raws {
-			if ctx.Err() == nil {
-				f.begin(w, raw, w.take)
+			if e := w.take(raw); e == nil {
+				f.release(1)
+			} else if ctx.Err() == nil {
+				f.begin(w, e)
 			} else {
-				f.putBack(w, raw)
+				f.putBack(w, e)
 			}
 		}
 		f.release(n - len(raws))
@@ -104,11 +121,10 @@ func (f *fetcher) release(n int) {
 
 // take waits for one message and takes with it what else is there, n at most.
 // Whatever was moved is returned, with or without an error.
-func (f *fetcher) take(ctx context.Context, w *worker, n int) ([]string, error) {
+func (f *fetcher) take(w *worker, n int) ([]string, error) {
 	var first *redis.StringCmd
 	var more *redis.Cmd
 	_, err := f.line.exec(func(p redis.Pipeliner) {
-		// Not ctx: what the broker has moved must be heard of.
 		first = p.BLMove(f.ctx, w.queue, w.backup, "RIGHT", "LEFT", f.timing.block)
 		if n > 1 {
 			more = takeScript.call(f.ctx, p, []string{w.queue, w.backup}, n-1, maxExchange)
@@ -153,7 +169,7 @@ func (f *fetcher) unblock(ctx context.Context, stopped <-chan error) {
 			return
 		case <-again.C:
 		case <-limit.C:
-			f.line.close()
+			f.close()
 			<-stopped
 			return
 		}
@@ -162,19 +178,18 @@ func (f *fetcher) unblock(ctx context.Context, stopped <-chan error) {
 
 // putBack returns a message that arrived after this process stopped taking. It was
 // never begun, so nothing is noted on it.
-func (s *server) putBack(w *worker, raw string) {
-	if e := w.take(raw, func(error) {}); e != nil && w.end(e) {
-		s.settle(w, &settlement{entry: e, action: actReturn, next: raw})
+func (s *server) putBack(w *worker, e *entry) {
+	if !w.end(e) {
+		<-s.slots
 		return
 	}
-	<-s.slots
+	s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw})
 }
 
 // begin starts the handler of a message that holds a slot.
-func (s *server) begin(w *worker, raw string, enter func(string, context.CancelCauseFunc) *entry) {
+func (s *server) begin(w *worker, e *entry) {
 	ctx, cancel := context.WithCancelCause(s.values)
-	e := enter(raw, cancel)
-	if e == nil {
+	if !w.begin(e, cancel) {
 		cancel(nil)
 		<-s.slots
 		return

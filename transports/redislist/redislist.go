@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -69,7 +70,8 @@ type Transport struct {
 	closed    bool
 	announced map[string]bool // names to announce on each new connection
 	known     map[string]bool // names that somebody announced
-	serving   sync.WaitGroup  // calls of Serve
+	lines     map[*line]struct{}
+	serving   sync.WaitGroup // calls of Serve
 }
 
 var (
@@ -106,7 +108,7 @@ func open(o Options, timing timing) (*Transport, error) {
 	}
 	t := &Transport{
 		options: o, keys: newKeys(o.Namespace), timing: timing, dialer: dialer, log: o.Log,
-		closing: make(chan struct{}), announced: names, known: make(map[string]bool),
+		closing: make(chan struct{}), announced: names, known: make(map[string]bool), lines: make(map[*line]struct{}),
 	}
 	for name := range names {
 		t.known[name] = true
@@ -116,7 +118,7 @@ func open(o Options, timing timing) (*Transport, error) {
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.commands = &commands{
-		line:  &line{dialer: dialer, name: "commands", greet: t.greet},
+		line:  t.newLine("commands", 0, t.greet),
 		clock: &t.clock, timing: timing, ctx: t.ctx,
 		wake: make(chan struct{}, 1), refused: make(chan struct{}),
 	}
@@ -124,13 +126,25 @@ func open(o Options, timing timing) (*Transport, error) {
 	t.running.Go(t.commands.run)
 	t.running.Go(func() {
 		<-t.ctx.Done()
-		t.commands.line.close()
-		t.replies.line.close()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		for l := range t.lines {
+			l.close()
+		}
 	})
 	if len(t.announced) > 0 {
 		t.commands.addTask(t.commands.readClock()) // connects, and so announces
 	}
 	return t, nil
+}
+
+// newLine returns a line that is closed at the latest with the transport.
+func (t *Transport) newLine(name string, block time.Duration, greet func(context.Context, *redis.Client) error) *line {
+	l := &line{dialer: t.dialer, name: name, block: block, greet: greet}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines[l] = struct{}{}
+	return l
 }
 
 // Close implements transports.Transport. It waits a few seconds at most for

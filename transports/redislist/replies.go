@@ -28,12 +28,9 @@ func newReplies(t *Transport) *replies {
 	id := uuid.NewString()
 	return &replies{
 		t: t, id: id, key: t.keys.replies(id),
-		line: &line{
-			dialer: t.dialer, name: "replies", block: t.timing.block,
-			greet: func(ctx context.Context, client *redis.Client) error {
-				return explainGreeting(client.Ping(ctx).Err())
-			},
-		},
+		line: t.newLine("replies", t.timing.block, func(ctx context.Context, client *redis.Client) error {
+			return explainGreeting(client.Ping(ctx).Err())
+		}),
 		pending: make(map[string]chan []byte),
 		wake:    make(chan struct{}, 1),
 	}

@@ -57,7 +57,7 @@ func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
 		slots: make(chan struct{}, s.Slots),
 	}
 	srv.fetch = newFetcher(srv)
-	defer srv.fetch.line.close()
+	defer srv.fetch.close()
 	if err := srv.run(ctx); err != nil {
 		return fmt.Errorf("serve %s: %w", s.Name, err)
 	}
@@ -106,6 +106,9 @@ func (s *server) runAs(ctx context.Context, w *worker) error {
 	}
 	stopTaking()
 	s.fetch.unblock(life, fetched)
+	for _, e := range w.takeFound(cap(s.slots)) {
+		s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw, running: true})
+	}
 	if serveErr == nil {
 		serveErr = s.drain(w, fenced)
 	}
@@ -139,18 +142,18 @@ func (s *server) drain(w *worker, fenced <-chan struct{}) error {
 // giveBack is the hard stop: handlers are cancelled, and what they have not
 // finished goes back into the queue. It waits for neither longer than timing.closing.
 func (s *server) giveBack(w *worker, cause error) {
-	for _, e := range w.endAll() {
+	open, cancels := w.endAll()
+	for _, e := range open {
 		f := e.frame
 		f.Redelivered = true
 		s.settle(w, &settlement{entry: e, action: actReturn, next: f.encode(), running: true})
-		e.cancel(cause)
 	}
-	deadline := time.NewTimer(s.timing.closing)
-	defer deadline.Stop()
-	select {
-	case <-w.quiet():
+	for _, cancel := range cancels {
+		cancel(cause)
+	}
+	if within(s.timing.closing, w.quiet()) {
 		s.leave(w)
-	case <-deadline.C:
+	} else {
 		s.log.Warn("broker did not take unfinished requests back in time; another worker finds them after the lease",
 			"service", s.service.Name, "requests", w.count(), "lease", s.timing.lease)
 	}
@@ -159,10 +162,20 @@ func (s *server) giveBack(w *worker, cause error) {
 		s.handlers.Wait()
 		close(finished)
 	}()
-	select {
-	case <-finished:
-	case <-deadline.C:
+	if !within(s.timing.closing, finished) {
 		s.log.Warn("handlers did not return after they were cancelled", "service", s.service.Name)
+	}
+}
+
+// within reports whether done is closed before d has passed.
+func within(d time.Duration, done <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
 	}
 }
 

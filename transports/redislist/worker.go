@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -28,7 +29,10 @@ type worker struct {
 	known   map[string]int      // how often each message is among the entries
 	adopted map[string]int      // found by the audit; see take
 	unknown map[string]int      // found by the last audit, and not adopted yet
+	found   []*entry            // adopted and not begun
 	fenced  bool
+	leased  time.Time     // when the last answered beat was sent
+	beaten  chan struct{} // closed and replaced at each answered beat and at a fence
 	changed chan struct{} // closed and replaced when entries becomes empty, or at a fence
 }
 
@@ -36,7 +40,7 @@ type worker struct {
 type entry struct {
 	frame  frame
 	raw    string
-	cancel context.CancelCauseFunc // ends its handler's context
+	cancel context.CancelCauseFunc // ends its handler's context; guarded by worker.mu
 	ended  bool                    // its settlement is decided; guarded by worker.mu
 }
 
@@ -46,15 +50,15 @@ func newWorker(k keys, service string) *worker {
 		keys: k, service: service, id: id,
 		queue: k.queue(service), backup: k.backup(service, id),
 		entries: make(map[*entry]struct{}), known: make(map[string]int),
-		adopted: make(map[string]int), changed: make(chan struct{}),
+		adopted: make(map[string]int), changed: make(chan struct{}), beaten: make(chan struct{}),
 	}
 }
 
 // take enters a message that this worker has moved to its backup list. It returns
 // nil for one that the audit has found before the answer to the move arrived, and
 // once the worker is fenced: whoever fenced it gives the message back.
-func (w *worker) take(raw string, cancel context.CancelCauseFunc) *entry {
-	e := &entry{raw: raw, frame: decode(raw), cancel: cancel}
+func (w *worker) take(raw string) *entry {
+	e := &entry{raw: raw, frame: decode(raw), cancel: func(error) {}}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.fenced {
@@ -103,22 +107,46 @@ func (w *worker) audit(list []string) (found []string) {
 	return found
 }
 
-// adopt enters a message that the audit has found.
-func (w *worker) adopt(raw string, cancel context.CancelCauseFunc) *entry {
-	e := &entry{raw: raw, frame: decode(raw), cancel: cancel}
-	e.frame.Redelivered = true
+// adopt enters messages that the audit has found. They wait for takeFound.
+func (w *worker) adopt(raws []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.adopted[raw]++
-	decrement(w.unknown, raw)
-	w.enterLocked(e)
-	return e
+	for _, raw := range raws {
+		e := &entry{raw: raw, frame: decode(raw), cancel: func(error) {}}
+		e.frame.Redelivered = true
+		w.adopted[raw]++
+		decrement(w.unknown, raw)
+		w.enterLocked(e)
+		w.found = append(w.found, e)
+	}
+}
+
+// takeFound returns up to n of the messages that were adopted and not begun.
+func (w *worker) takeFound(n int) []*entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fenced {
+		return nil
+	}
+	n = min(n, len(w.found))
+	found := w.found[:n:n]
+	w.found = w.found[n:]
+	return found
 }
 
 func decrement(counts map[string]int, key string) {
 	if counts[key]--; counts[key] <= 0 {
 		delete(counts, key)
 	}
+}
+
+// begin notes how to end an entry's handler. It returns false where the entry's
+// settlement is decided already.
+func (w *worker) begin(e *entry, cancel context.CancelCauseFunc) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e.cancel = cancel
+	return !e.ended && !w.fenced
 }
 
 // end decides an entry's settlement. It returns false where that was decided
@@ -148,18 +176,22 @@ func (w *worker) forget(e *entry) {
 	}
 }
 
-// endAll returns the entries whose settlement is not decided, and decides it.
-func (w *worker) endAll() []*entry {
+// endAll decides the settlement of all entries where it is open. It returns them
+// and what ends their handlers.
+func (w *worker) endAll() (open []*entry, cancels []context.CancelCauseFunc) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var open []*entry
+	if w.fenced {
+		return nil, nil
+	}
 	for e := range w.entries {
-		if !e.ended && !w.fenced {
+		if !e.ended {
 			e.ended = true
 			open = append(open, e)
+			cancels = append(cancels, e.cancel)
 		}
 	}
-	return open
+	return open, cancels
 }
 
 // quiet returns a channel that is closed once nothing is unsettled.
@@ -184,12 +216,48 @@ func (w *worker) changedLocked() {
 func (w *worker) fence(cause error) {
 	w.mu.Lock()
 	w.fenced = true
-	entries := w.entries
+	var cancels []context.CancelCauseFunc
+	for e := range w.entries {
+		cancels = append(cancels, e.cancel)
+	}
 	w.entries, w.known, w.adopted = map[*entry]struct{}{}, map[string]int{}, map[string]int{}
 	w.changedLocked()
+	w.beatenLocked()
 	w.mu.Unlock()
-	for e := range entries {
-		e.cancel(cause)
+	for _, cancel := range cancels {
+		cancel(cause)
+	}
+}
+
+// renew notes an answered beat that was sent at the given time.
+func (w *worker) renew(sent time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leased = sent
+	w.beatenLocked()
+}
+
+func (w *worker) beatenLocked() {
+	close(w.beaten)
+	w.beaten = make(chan struct{})
+}
+
+// awaitLease returns once this worker is sure to be alive in the others' eyes, or
+// to be fenced. A process that was stopped, or whose beats do not get through,
+// must neither take nor begin anything before it knows which.
+func (w *worker) awaitLease(ctx context.Context, lease time.Duration) {
+	for {
+		w.mu.Lock()
+		sure, beaten := w.fenced || time.Since(w.leased) < lease, w.beaten
+		w.mu.Unlock()
+		if sure {
+			return
+		}
+		select {
+		case <-beaten:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

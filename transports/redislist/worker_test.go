@@ -9,14 +9,12 @@ import (
 	"time"
 )
 
-func nobody(error) {}
-
 // The audit must find what was moved without an answer, and nothing else.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	w := newWorker(newKeys(""), "calculator")
-	w.take("known", nobody)
-	w.take("twin", nobody)
+	w.take("known")
+	w.take("twin")
 	list := []string{"known", "twin", "twin", "lost"}
 	if found := w.audit(list); len(found) != 0 {
 		t.Fatalf("found %q at first sight; the answer to its move may be on its way", found)
@@ -26,14 +24,14 @@ func TestAudit(t *testing.T) {
 	if !slices.Equal(found, []string{"lost", "twin"}) {
 		t.Fatalf("found %q, want lost and the second twin", found)
 	}
-	e := w.adopt("lost", nobody)
-	if !e.frame.Redelivered {
+	w.adopt([]string{"lost"})
+	if e := w.takeFound(9); len(e) != 1 || e[0].raw != "lost" || !e[0].frame.Redelivered {
 		t.Error("an adopted message does not say that it may have run")
 	}
-	if w.take("lost", nobody) != nil {
+	if w.take("lost") != nil {
 		t.Error("the late answer to the move started the message a second time")
 	}
-	w.adopt("twin", nobody)
+	w.adopt([]string{"twin"})
 	if found := w.audit(list); len(found) != 0 {
 		t.Errorf("found %q again", found)
 	}
@@ -43,7 +41,7 @@ func TestAuditForgetsWhatArrived(t *testing.T) {
 	t.Parallel()
 	w := newWorker(newKeys(""), "calculator")
 	w.audit([]string{"late"})
-	w.take("late", nobody)
+	w.take("late")
 	if found := w.audit([]string{"late"}); len(found) != 0 {
 		t.Errorf("found %q, which has arrived meanwhile", found)
 	}
@@ -53,7 +51,10 @@ func TestFenceEndsEverything(t *testing.T) {
 	t.Parallel()
 	w := newWorker(newKeys(""), "calculator")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	e := w.take("a", cancel)
+	e := w.take("a")
+	if !w.begin(e, cancel) {
+		t.Fatal("a message that was just taken is settled")
+	}
 	quiet := w.quiet()
 	w.fence(errFenced)
 	<-quiet
@@ -63,7 +64,7 @@ func TestFenceEndsEverything(t *testing.T) {
 	if w.end(e) {
 		t.Error("a fenced worker may still settle")
 	}
-	if w.take("b", nobody) != nil {
+	if w.take("b") != nil {
 		t.Error("a fenced worker takes messages")
 	}
 }

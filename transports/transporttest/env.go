@@ -152,6 +152,23 @@ func (e *env) start(ctx context.Context, tr transports.Caller, body string) <-ch
 	return done
 }
 
+// meanwhile gives the other processes the time to do what they must not do: that
+// of many round trips through the same broker.
+func (e *env) meanwhile() {
+	e.Helper()
+	const other = "meanwhile"
+	tr := e.open(other)
+	s := e.serve(tr, transports.Service{Name: other, Handler: echo})
+	for range 50 {
+		if _, err := tr.Call(e.patient(), other, transports.Message{}); err != nil {
+			e.Fatalf("Call of another service: %v", err)
+		}
+	}
+	if err := s.stop(e); err != nil {
+		e.Fatalf("Serve of another service: %v", err)
+	}
+}
+
 // poll waits until ok returns true.
 func (e *env) poll(what string, ok func() bool) {
 	e.Helper()
@@ -228,8 +245,12 @@ func recorder() (chan transports.Message, transports.Handler) {
 	got := make(chan transports.Message, 4096)
 	return got, func(ctx context.Context, m transports.Message) transports.Outcome {
 		select {
-		case got <- m:
-		case <-ctx.Done():
+		case got <- m: // even when ctx has ended
+		default:
+			select {
+			case got <- m:
+			case <-ctx.Done():
+			}
 		}
 		return echo(ctx, m)
 	}

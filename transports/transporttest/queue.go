@@ -62,7 +62,7 @@ func slots(e *env) {
 	const want, messages = 4, 32
 	var running, most atomic.Int64
 	g := newGate()
-	tr := e.open(service, "other")
+	tr := e.open()
 	e.serve(tr, transports.Service{Slots: want, Handler: func(ctx context.Context, m transports.Message) transports.Outcome {
 		defer running.Add(-1)
 		for n := running.Add(1); ; {
@@ -73,7 +73,7 @@ func slots(e *env) {
 		}
 		return g.handle(ctx, m)
 	}})
-	caller := e.open(service, "other")
+	caller := e.open()
 	var calls []<-chan result
 	for range messages {
 		calls = append(calls, e.start(e.patient(), caller, "x"))
@@ -81,15 +81,7 @@ func slots(e *env) {
 	for range want {
 		receive(e, g.entered, "all slots to be in use at once")
 	}
-	// Round trips through the same broker give a worker that takes too much
-	// the time to do it.
-	other := e.open(service, "other")
-	e.serve(other, transports.Service{Name: "other", Handler: echo})
-	for range 50 {
-		if _, err := other.Call(e.patient(), "other", transports.Message{}); err != nil {
-			e.Fatalf("Call: %v", err)
-		}
-	}
+	e.meanwhile() // a worker that takes too much has the time to do it
 	close(g.release)
 	for _, done := range calls {
 		e.wantReply(receive(e, done, "the replies"), "x")

@@ -31,6 +31,7 @@ func finishes(e *env) {
 	done := e.start(e.patient(), caller, "x")
 	ctx := receive(e, entered, "the handler to start")
 	s.cancel()
+	e.meanwhile()
 	select {
 	case <-s.done:
 		e.Errorf("Serve returned %v while its handler was running", s.err)
@@ -39,8 +40,8 @@ func finishes(e *env) {
 	case <-ctx.Done():
 		e.Errorf("the stop ended the handler's context: %v", context.Cause(ctx))
 	default:
-		close(release)
 	}
+	close(release)
 	e.wantReply(receive(e, done, "the reply of a stopping worker"), "x")
 	if err := s.wait(e); err != nil {
 		e.Errorf("Serve: %v, want nil", err)

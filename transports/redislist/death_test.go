@@ -1,0 +1,261 @@
+package redislist
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/journeyman-go/journeyman/internal/brokertest"
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// die ends a process as kill -9 does: nothing is settled or given back.
+func (t *Transport) die() { t.cancel() }
+
+func TestDeadWorkersRequestsRunElsewhere(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	o := Options{URL: url, Namespace: namespace}
+	victim, heir, caller := process(t, o), process(t, o), process(t, o)
+	started := make(chan struct{}, 8)
+	never := make(chan struct{})
+	t.Cleanup(func() { close(never) })
+	serve(t, victim, func(context.Context, transports.Message) transports.Outcome {
+		started <- struct{}{}
+		<-never
+		return transports.Outcome{}
+	})
+	var calls sync.WaitGroup
+	for i := range 8 {
+		calls.Go(func() {
+			if reply, err := call(t, caller, fmt.Sprint(i)); err != nil || reply != fmt.Sprint(i) {
+				t.Errorf("call %d: %q, %v", i, reply, err)
+			}
+		})
+	}
+	for range 8 {
+		<-started
+	}
+	var redelivered atomic.Int32
+	serve(t, heir, func(ctx context.Context, m transports.Message) transports.Outcome {
+		if m.Redelivered {
+			redelivered.Add(1)
+		}
+		return echo(ctx, m)
+	})
+	victim.die()
+	calls.Wait()
+	if n := redelivered.Load(); n != 8 {
+		t.Errorf("%d of 8 requests said that they may have run", n)
+	}
+	if c := heir.Counts(); c.Reaped != 1 || c.GivenBack != 8 {
+		t.Errorf("counts of the heir: %+v", c)
+	}
+	if n := caller.Counts().LateReplies; n != 0 {
+		t.Errorf("%d second replies", n)
+	}
+}
+
+// A broker that stands still for many leases makes nobody look dead, and what
+// was running is executed once and answered.
+func TestFrozenBrokerKillsNobody(t *testing.T) {
+	t.Parallel()
+	server := brokertest.Redis(t)
+	const running = 64
+	var executions atomic.Int32
+	started, finish := make(chan struct{}, 2*running), make(chan struct{})
+	handler := func(ctx context.Context, m transports.Message) transports.Outcome {
+		executions.Add(1)
+		started <- struct{}{}
+		<-finish
+		return echo(ctx, m)
+	}
+	o := Options{URL: server.URL}
+	workers := []*Transport{process(t, o), process(t, o), process(t, o)}
+	for _, w := range workers {
+		serve(t, w, handler)
+	}
+	caller := process(t, o)
+	var calls sync.WaitGroup
+	for i := range running {
+		calls.Go(func() {
+			if reply, err := call(t, caller, fmt.Sprint(i)); err != nil || reply != fmt.Sprint(i) {
+				t.Errorf("call %d: %q, %v", i, reply, err)
+			}
+		})
+	}
+	for range running {
+		<-started
+	}
+	// Everybody's beats have come for a lease, so that everybody could judge.
+	time.Sleep(2 * quick().lease)
+	server.Pause()
+	time.Sleep(4 * quick().lease)
+	close(finish) // half a minute of results wait to be settled
+	time.Sleep(quick().lease)
+	server.Resume()
+	calls.Wait()
+	time.Sleep(2 * quick().lease) // whoever was to be declared dead has been by now
+	if n := executions.Load(); n != running {
+		t.Errorf("%d executions of %d requests", n, running)
+	}
+	for _, w := range workers {
+		if c := w.Counts(); c.Reaped != 0 || c.Fenced != 0 || c.NotMine != 0 {
+			t.Errorf("counts: %+v, want nobody dead", c)
+		}
+	}
+}
+
+// A worker that was silent for longer than its lease is told so: its results are
+// dropped, its handlers cancelled, and it goes on under a new identity.
+func TestSilentWorkerIsFenced(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	o := Options{URL: url, Namespace: namespace}
+	slow := quick()
+	slow.beat = 4 * slow.lease
+	silent, err := open(Options{URL: url, Namespace: namespace, Catalogue: []string{calculator}}, slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	started, cancelled := make(chan struct{}, 1), make(chan struct{})
+	var once sync.Once
+	serve(t, silent, func(ctx context.Context, m transports.Message) transports.Outcome {
+		if string(m.Body) != "held" {
+			return echo(ctx, m)
+		}
+		started <- struct{}{}
+		<-ctx.Done()
+		once.Do(func() { close(cancelled) })
+		return transports.Outcome{Reply: []byte("from the grave")}
+	})
+	caller := process(t, o)
+	answer := make(chan string, 1)
+	go func() {
+		reply, err := call(t, caller, "held")
+		answer <- fmt.Sprint(reply, err)
+	}()
+	<-started
+	heir := process(t, o)
+	stop := serve(t, heir, echo)
+	if got := <-answer; got != "held<nil>" {
+		t.Errorf("the call returned %s, want the heir's reply", got)
+	}
+	<-cancelled
+	eventually(t, "the dead worker's result to be dropped", func() bool { return silent.Counts().NotMine == 1 })
+	eventually(t, "the dead worker to be fenced", func() bool { return silent.Counts().Fenced == 1 })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	// Alone now, it serves again.
+	if reply, err := call(t, caller, "again"); err != nil || reply != "again" {
+		t.Errorf("after the fence: %q, %v", reply, err)
+	}
+}
+
+// A worker may not judge others before its own beats came for a whole lease.
+func TestSweepNeedsSteadyBeats(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	client := redisAt(t, url)
+	ctx := t.Context()
+	k := newKeys(namespace)
+	now := time.Now().UnixMilli()
+	const lease = 8000
+	sweep := func() []int64 {
+		keys := []string{k.workers(calculator), k.steady(calculator), k.former(calculator), k.about(calculator), k.queue(calculator)}
+		got, err := client.Eval(ctx, sweepSource, keys, "me", lease, k.backups(calculator), 500, 3_600_000).Int64Slice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	set := func(myEnd, mySince int64) {
+		client.Del(ctx, k.workers(calculator), k.steady(calculator))
+		client.ZAdd(ctx, k.workers(calculator), z("dead", now-1), z("me", myEnd))
+		client.ZAdd(ctx, k.steady(calculator), z("me", mySince))
+	}
+	client.LPush(ctx, k.backup(calculator, "dead"), "1", "2", "3")
+	for name, judge := range map[string]struct{ end, since int64 }{
+		"whose own lease is over":                {now - 1, now - 60_000},
+		"whose last beat was half a lease ago":   {now + lease/2 - 1000, now - 60_000},
+		"whose beats came for less than a lease": {now + lease, now - lease/2},
+	} {
+		set(judge.end, judge.since)
+		if got := sweep(); got[0] != -1 {
+			t.Errorf("a worker %s judged: %v", name, got)
+		}
+	}
+	set(now+lease, now-2*lease)
+	if got := sweep(); got[0] != 1 || got[1] != 3 {
+		t.Fatalf("a steady worker swept %v, want one dead and three given back", got)
+	}
+	got := client.LRange(ctx, k.queue(calculator), 0, -1).Val()
+	want := []string{"Deaths: 1\n\n3", "Deaths: 1\n\n2", "Deaths: 1\n\n1"} // served from the right: the oldest first
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("queue is %q, want %q", got, want)
+	}
+	// A move that lands after the death is found, too.
+	client.LPush(ctx, k.backup(calculator, "dead"), "Deaths: 1\nId: 4\n\n{}")
+	if got := sweep(); got[0] != 0 || got[1] != 1 {
+		t.Errorf("the second sweep returned %v", got)
+	}
+	if raw := client.RPop(ctx, k.queue(calculator)).Val(); raw != "Deaths: 2\nId: 4\n\n{}" {
+		t.Errorf("the late message came back as %q", raw)
+	}
+}
+
+// What was moved into the backup list by a command whose answer was lost runs.
+func TestLostMoveIsFound(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	client := redisAt(t, url)
+	tr := process(t, Options{URL: url, Namespace: namespace})
+	serve(t, tr, echo)
+	ctx := t.Context()
+	k := tr.keys
+	var id string
+	eventually(t, "the worker to join", func() bool {
+		ids := client.ZRange(ctx, k.workers(calculator), 0, -1).Val()
+		if len(ids) == 1 {
+			id = ids[0]
+		}
+		return len(ids) == 1
+	})
+	key := namespace + "-lost"
+	if err := client.LPush(ctx, k.backup(calculator, id), `{"id":"`+key+`"}`).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.BRPop(ctx, patience, key).Result(); err != nil {
+		t.Fatal(err)
+	}
+	if n := tr.Counts().Found; n != 1 {
+		t.Errorf("found %d times", n)
+	}
+}
+
+// Scripts are gone after a failover or SCRIPT FLUSH; work goes on.
+func TestScriptsFlushed(t *testing.T) {
+	t.Parallel()
+	server := brokertest.Redis(t)
+	tr := process(t, Options{URL: server.URL})
+	serve(t, tr, func(ctx context.Context, m transports.Message) transports.Outcome {
+		if string(m.Body) == "flush" {
+			redisAt(t, server.URL).ScriptFlush(ctx)
+		}
+		return echo(ctx, m)
+	})
+	for _, body := range []string{"a", "flush", "b", "flush", "c"} {
+		if reply, err := call(t, tr, body); err != nil || reply != body {
+			t.Errorf("%s: %q, %v", body, reply, err)
+		}
+	}
+}
+
+func z(member string, score int64) redis.Z { return redis.Z{Member: member, Score: float64(score)} }
