@@ -1,0 +1,108 @@
+# "make help" says what there is. Every target works in a fresh clone with Go, git
+# and make alone; what else is needed is fetched, pinned, into .bin.
+
+SHELL := bash
+GO ?= go
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+# Extra flags for "go test", such as -count=1 or -run TestArrows.
+TESTFLAGS ?=
+# How long each fuzz target runs.
+FUZZTIME ?= 10s
+
+# The version is part of the file's name, so that a new one is built and the old
+# one is never taken for it.
+LINT_VERSION := v2.15.0
+LINT := $(CURDIR)/.bin/golangci-lint-$(LINT_VERSION)
+
+# Example apps are modules of their own, as a user's app is.
+EXAMPLES := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod))
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Say what can be made (default)
+	@echo 'usage: make TARGET'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build every package, the program ./journeyman and the examples
+	$(GO) build ./...
+	$(GO) build -o journeyman .
+	@set -e; for dir in $(EXAMPLES); do (set -x; cd $$dir && $(GO) build -o /dev/null ./...); done
+
+.PHONY: test
+test: compiler ## Run all tests, race detector on, with a real broker that they find or install
+	@set -eo pipefail; for dir in . $(EXAMPLES); do \
+		echo "$$dir: go test -race $(TESTFLAGS) ./..."; \
+		(cd $$dir && CGO_ENABLED=1 $(GO) test -race -v $(TESTFLAGS) ./...) | awk -v module=$$dir -f .ci/tests.awk; \
+	done
+
+.PHONY: lint
+lint: $(LINT) ## Find what breaks a rule; .golangci.yml has the rules and their reasons
+	@set -e; for dir in . $(EXAMPLES); do (set -x; cd $$dir && $(LINT) run ./...); done
+
+.PHONY: fmt
+fmt: $(LINT) ## Format the code and its imports
+	$(LINT) fmt
+
+.PHONY: format
+format: $(LINT) ## Check that "make fmt" would change nothing
+	$(LINT) fmt --diff
+
+.PHONY: tidy
+tidy: ## Check that go.mod and go.sum say what the code needs ("go mod tidy" makes it so)
+	@set -e; for dir in . $(EXAMPLES); do (set -x; cd $$dir && $(GO) mod tidy -diff); done
+
+.PHONY: cross
+cross: ## Build without cgo, as platforms do, and for the other systems
+	CGO_ENABLED=0 $(GO) build ./...
+	CGO_ENABLED=0 GOOS=darwin $(GO) build ./...
+	CGO_ENABLED=0 GOOS=windows $(GO) build ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for FUZZTIME (10s)
+	@set -eo pipefail; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u); do \
+		for target in $$($(GO) test -list '^Fuzz' $$dir | grep '^Fuzz'); do \
+			(set -x; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir); \
+		done; \
+	done
+
+.PHONY: cover
+cover: ## Write .bin/cover.html, which shows the lines that tests reach
+	@mkdir -p .bin
+	$(GO) test -coverpkg=./... -coverprofile=.bin/cover.out ./...
+	$(GO) tool cover -html=.bin/cover.out -o .bin/cover.html
+
+.PHONY: run
+run: ## Start a broker, the gateway and the services on this machine
+	$(GO) run . start
+
+.PHONY: ci
+ci: ## Do all that the build server does
+	bash .ci/run
+
+.PHONY: clean
+clean: ## Remove what was built here, the linter too
+	rm -rf .bin journeyman
+
+# The race detector needs a C compiler, which a fresh Debian does not have.
+.PHONY: tools compiler
+tools: compiler $(LINT)
+compiler:
+	@if command -v "$$(CGO_ENABLED=1 $(GO) env CC)" >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo 'The race detector needs a C compiler. Install gcc (Debian: apt-get install gcc libc6-dev; macOS: xcode-select --install).' >&2; \
+		exit 1; \
+	fi; \
+	echo 'installing gcc by apt, for the race detector'; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	install='apt-get -o DPkg::Lock::Timeout=120 -qq install -y --no-install-recommends gcc libc6-dev'; \
+	$$install >/dev/null 2>&1 || { apt-get -o DPkg::Lock::Timeout=120 -qq update && $$install >/dev/null; }
+
+# Compiling the linter takes minutes once; Go's build cache makes it seconds.
+$(LINT):
+	@echo "compiling golangci-lint $(LINT_VERSION), which takes some minutes the first time"
+	@mkdir -p $(@D)
+	GOBIN=$(@D) CGO_ENABLED=0 $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv $(@D)/golangci-lint $@

@@ -1,0 +1,56 @@
+// Package dial turns the URL of a broker into a transport. It is the one place
+// that knows every implementation, so that a program which wants fewer of them
+// can write its own runner.Opener and leave the rest out of its binary.
+package dial
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/journeyman-go/journeyman/runner"
+	"github.com/journeyman-go/journeyman/transports/redislist"
+)
+
+// table says who speaks a scheme.
+func table() map[string]runner.Opener {
+	return map[string]runner.Opener{
+		"redis":  openRedis,
+		"rediss": openRedis,
+	}
+}
+
+// Open is a runner.Opener for every broker that this build can speak to.
+func Open(t runner.Target) (runner.Link, error) {
+	scheme, _, ok := strings.Cut(t.URL, "://")
+	if !ok {
+		return runner.Link{}, errors.New("its address is no URL") // not shown: it may be a password
+	}
+	known := table()
+	open, ok := known[strings.ToLower(scheme)]
+	if !ok {
+		return runner.Link{}, fmt.Errorf("%s:// is not spoken by this build, which speaks %s",
+			scheme, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	}
+	return open(t)
+}
+
+func openRedis(t runner.Target) (runner.Link, error) {
+	transport, err := redislist.Open(redislist.Options{
+		URL:             t.URL,
+		TLS:             t.TLS,
+		Namespace:       t.Namespace,
+		Catalogue:       t.Catalogue,
+		ArticleServices: t.ArticleServices,
+		MaxMessage:      t.MaxMessage,
+		Instance:        t.Instance,
+		Version:         t.Version,
+		Log:             t.Log,
+	})
+	if err != nil {
+		return runner.Link{}, err // it says what is wrong with which option
+	}
+	return runner.Link{Transport: transport, Connections: redislist.Connections}, nil
+}

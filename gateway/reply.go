@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/journeyman-go/journeyman/jsonrpc"
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// Error codes of the gateway itself, from the range that JSON-RPC leaves to
+// implementations. They say that the journey failed, not the service; a deadline
+// that passed is jsonrpc.CodeTimeout.
+const (
+	CodeRefused        = -32010 // not admitted; the message says what to change
+	CodeTooLarge       = -32011 // more than the gateway or the transport takes
+	CodeNoService      = -32012 // no process ever announced a service of that name
+	CodeUnavailable    = -32013 // there is no broker; nothing was handed over
+	CodeBusy           = -32014 // the service's queue is full; nothing was handed over
+	CodeUnknownOutcome = -32015 // it was handed over and may run; sending it again may run it twice
+	CodeFailed         = -32016 // something else; the log says what
+)
+
+// explain says in a caller's words what a transport's error means. The error's own
+// text, which may name addresses, stays in the log.
+func explain(err error, service string) (status int, e *jsonrpc.Error) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout, jsonrpc.Errorf(jsonrpc.CodeTimeout, "no reply within the time allowed; the call may still run")
+	case errors.Is(err, transports.ErrNoService):
+		return http.StatusNotFound, jsonrpc.Errorf(CodeNoService, "there is no service %q", service)
+	case errors.Is(err, transports.ErrTooLarge):
+		return http.StatusRequestEntityTooLarge, jsonrpc.Errorf(CodeTooLarge, "the request is too large for the transport")
+	case errors.Is(err, transports.ErrBusy):
+		return http.StatusServiceUnavailable, jsonrpc.Errorf(CodeBusy, "the queue of %s is full; nothing was handed over", service)
+	case errors.Is(err, transports.ErrUnavailable), errors.Is(err, transports.ErrClosed):
+		return http.StatusServiceUnavailable, jsonrpc.Errorf(CodeUnavailable, "the broker cannot be reached now")
+	case errors.Is(err, transports.ErrUnknownOutcome):
+		return http.StatusBadGateway, jsonrpc.Errorf(CodeUnknownOutcome, "the broker went away after the hand-over; the request may run")
+	default:
+		return http.StatusBadGateway, jsonrpc.Errorf(CodeFailed, "the request could not be passed on")
+	}
+}
+
+// refuse gives every member that is owed a reply the same error. Where none is,
+// the status alone counts, and the error stands without an id.
+func (q question) refuse(w http.ResponseWriter, status int, e *jsonrpc.Error) {
+	var replies [][]byte
+	for _, r := range q.requests {
+		if r.Owed() {
+			replies = append(replies, jsonrpc.EncodeError(r.ID, e))
+		}
+	}
+	switch {
+	case len(replies) == 0:
+		refuse(w, status, e.Code, e.Message)
+	case q.batch:
+		send(w, status, jsonrpc.EncodeBatch(replies...))
+	default:
+		send(w, status, replies[0])
+	}
+}
+
+// refuse answers when no request has been read.
+func refuse(w http.ResponseWriter, status, code int, message string) {
+	send(w, status, jsonrpc.EncodeError([]byte("null"), jsonrpc.Errorf(code, "%s", message)))
+}
+
+// send writes a JSON text and a line end, which terminals like.
+func send(w http.ResponseWriter, status int, text []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)+1))
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text[:len(text):len(text)], '\n'))
+}

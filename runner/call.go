@@ -1,0 +1,167 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/journeyman-go/journeyman/client"
+	"github.com/journeyman-go/journeyman/jsonrpc"
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// call prints the result of one method.
+func (a *app) call(c *cli.Context, args []string) error {
+	return a.ask(c, args, func(ctx context.Context, to *client.Client, method string, params json.RawMessage) error {
+		result, err := to.CallRaw(ctx, method, params)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.sys.Stdout, "%s\n", result)
+		return err
+	})
+}
+
+// notify hands over a notification and prints nothing.
+func (a *app) notify(c *cli.Context, args []string) error {
+	return a.ask(c, args, func(ctx context.Context, to *client.Client, method string, params json.RawMessage) error {
+		if params == nil {
+			return to.Notify(ctx, method, nil)
+		}
+		return to.Notify(ctx, method, params)
+	})
+}
+
+func (a *app) ask(c *cli.Context, args []string, do func(context.Context, *client.Client, string, json.RawMessage) error) error {
+	if len(args) < 2 {
+		return usagef("%s wants a service and a method: %s %s SERVICE METHOD [ARG…]", c.Command.Name, a.name, c.Command.Name)
+	}
+	service, method := args[0], args[1]
+	if err := transports.CheckName(service); err != nil {
+		return usagef("%v", err)
+	}
+	params, err := parseParams(args[2:])
+	if err != nil {
+		return err
+	}
+	if c.IsSet("timeout") && c.Duration("timeout") <= 0 {
+		return usagef("--timeout is %s, want more than 0", c.Duration("timeout"))
+	}
+	s, err := a.session(a.name, false)
+	if err != nil {
+		return err
+	}
+	defer s.transport.Close()
+
+	timeout := s.env.config.Timeout
+	if c.IsSet("timeout") {
+		timeout = c.Duration("timeout")
+	}
+	ctx, release := a.interruptible(c.Context)
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err = do(ctx, client.New(s.transport, service, client.Timeout(timeout)), method, params)
+	return a.explain(ctx, err, s, service, timeout)
+}
+
+// clockSkew is how much earlier than here a deadline may pass where a handler runs.
+const clockSkew = 100 * time.Millisecond
+
+// interruptible returns a context that ends with ctx and at the first signal.
+func (a *app) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-a.sys.Signals:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// explain turns the failures of a journey into one sentence with a hint. What the
+// service answered passes through, except that the deadline of ctx, the call's,
+// has passed: the handler has the same one, and who notices first is chance.
+func (a *app) explain(ctx context.Context, err error, s *session, service string, timeout time.Duration) error {
+	answer, answered := errors.AsType[*jsonrpc.Error](err)
+	deadline, _ := ctx.Deadline()
+	late := errors.Is(err, context.DeadlineExceeded) && time.Until(deadline) < clockSkew
+	ctx = context.WithoutCancel(ctx) // for looking around
+	switch {
+	case err == nil:
+		return nil
+	case answered && !late:
+		return answer
+	case errors.Is(err, transports.ErrUnavailable):
+		// The whole chain may hold a hint of the transport's own, as for a
+		// certificate; of a plain refusal the last link says it all.
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err
+		}
+		return fmt.Errorf("no broker answers at %s (from %s): %w; set JOURNEYMAN_URL, or start one with %q",
+			redactURL(s.env.broker.url), s.env.broker.source, err, a.name+" start")
+	case errors.Is(err, transports.ErrNoService):
+		known := append(a.names(), seen(ctx, s)...)
+		return fmt.Errorf("no service named %q was ever started on this broker%s", service, didYouMean(service, without(known, service)))
+	case errors.Is(err, context.DeadlineExceeded):
+		hint := ""
+		if n, ok := workers(ctx, s, service); ok && n == 0 {
+			hint = fmt.Sprintf("; no worker of it is up, so start one with %q", a.name+" serve "+service)
+		}
+		return fmt.Errorf("%s did not answer within %s%s", service, timeout, hint)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("interrupted before %s answered", service)
+	}
+	return err
+}
+
+// inspectFor bounds the look around after a failure: the user has waited enough.
+const inspectFor = time.Second
+
+// seen returns the names of the services that the broker knows, if it tells.
+func seen(ctx context.Context, s *session) (names []string) {
+	for _, status := range inspect(ctx, s) {
+		names = append(names, status.Name)
+	}
+	return names
+}
+
+// workers returns how many workers of a service are up, if the broker tells.
+func workers(ctx context.Context, s *session, service string) (n int, ok bool) {
+	for _, status := range inspect(ctx, s) {
+		if status.Name == service {
+			return len(status.Workers), true
+		}
+	}
+	return 0, false
+}
+
+func inspect(ctx context.Context, s *session) []transports.ServiceStatus {
+	inspector, ok := s.transport.(transports.Inspector)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, inspectFor)
+	defer cancel()
+	list, err := inspector.Services(ctx)
+	if err != nil {
+		return nil // it is for a hint only
+	}
+	return list
+}
+
+func without(names []string, name string) (rest []string) {
+	for _, n := range names {
+		if n != name {
+			rest = append(rest, n)
+		}
+	}
+	return rest
+}

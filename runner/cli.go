@@ -1,0 +1,200 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// An app is one run of the command line.
+type app struct {
+	sys      System
+	open     Opener
+	programs []Program
+	name     string // of the binary, for usage and hints
+}
+
+// An action is a command's work on its checked positional arguments.
+type action func(c *cli.Context, args []string) error
+
+// command parses the command line and runs the command it names.
+func (a *app) command(ctx context.Context) error {
+	args := append([]string{a.name}, a.sys.Args[min(1, len(a.sys.Args)):]...)
+	return a.cli().RunContext(ctx, hoistHelp(args))
+}
+
+// cli builds the commands. Nothing global of the library is used: its help
+// command would also take the place of a service's methods "help" and "h", and
+// its help flag is shared by all that run in one process.
+func (a *app) cli() *cli.App {
+	root := &cli.App{
+		Name:  a.name,
+		Usage: "services of this app, a process each, behind one broker",
+
+		CustomAppHelpTemplate: helpTemplate,
+		Metadata:              map[string]any{"programs": a.programs},
+		HideHelp:              true,
+		HideHelpCommand:       true,
+		HideVersion:           true,
+		Flags:                 []cli.Flag{helpFlag(), &cli.BoolFlag{Name: "version", Usage: "print the version", DisableDefaultText: true}},
+		Reader:                a.sys.Stdin,
+		Writer:                a.sys.Stdout,
+		ErrWriter:             a.sys.Stderr,
+		ExitErrHandler:        func(*cli.Context, error) {}, // Execute returns the code; nothing here exits
+		OnUsageError:          func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
+		Commands:              a.commands(),
+	}
+	root.Action = func(c *cli.Context) error {
+		switch {
+		case c.Bool("version"):
+			return a.printVersion(c, nil)
+		case c.Args().Present():
+			return a.unknownCommand(c.Args().First())
+		}
+		return cli.ShowAppHelp(c)
+	}
+	return root
+}
+
+func (a *app) commands() []*cli.Command {
+	timeout := &cli.DurationFlag{Name: "timeout", Usage: "give up after `DURATION`", DefaultText: "JOURNEYMAN_TIMEOUT"}
+	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON", DisableDefaultText: true}
+	return []*cli.Command{
+		a.make("serve", "SERVICE", "run one service until SIGTERM: a Procfile entry", a.serve),
+		a.make("web", "", "run the HTTP gateway on $PORT until SIGTERM", a.web),
+		a.make("start", "", "run every Procfile entry on this machine, with a broker of its own if none is set", a.start,
+			&cli.StringFlag{Name: "procfile", Aliases: []string{"f"}, Value: "Procfile", Usage: "read `FILE`"},
+			&cli.StringFlag{Name: "formation", Aliases: []string{"m"}, Usage: "how many of each, such as `web=1,calculator=2`"},
+			&cli.IntFlag{Name: "port", Aliases: []string{"p"}, Usage: "the first `NUMBER`", DefaultText: "PORT or 5000"}),
+		a.make("call", "SERVICE METHOD [ARG…]", "call a method and print its result as JSON", a.call, timeout),
+		a.make("notify", "SERVICE METHOD [ARG…]", "hand a job over and wait for nothing", a.notify),
+		a.make("services", "", "show every service, its queue and its workers", a.services, asJSON),
+		a.make("config", "", "show every setting, its value and where that came from", a.configuration,
+			asJSON, &cli.BoolFlag{Name: "markdown", Usage: "print a table for documentation, without values", DisableDefaultText: true}),
+		a.make("version", "", "print the version", a.printVersion),
+		a.make("help", "[COMMAND]", "show this, or one command's options", a.help),
+	}
+}
+
+// make wraps an action in what all commands share.
+func (a *app) make(name, arguments, usage string, do action, flags ...cli.Flag) *cli.Command {
+	order := strings.TrimSpace(fmt.Sprintf("%s %s %s", a.name, name, arguments))
+	if len(flags) > 0 {
+		order = strings.TrimSpace(fmt.Sprintf("%s %s [options] %s", a.name, name, arguments))
+	}
+	text := order
+	if strings.Contains(arguments, "ARG") {
+		text += "\n\n" + argHelp
+	}
+	return &cli.Command{
+		Name:            name,
+		Usage:           usage,
+		UsageText:       text,
+		HideHelp:        true,
+		HideHelpCommand: true,
+		Flags:           append(flags, helpFlag()),
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return usagef("%v; the order is: %s", err, order)
+		},
+		Action: func(c *cli.Context) error {
+			args, err := checkFlags(order, a.behind(name), c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			if arguments == "" && len(args) > 0 {
+				return usagef("%s takes no arguments, and there is %q; the order is: %s", name, args[0], order)
+			}
+			return do(c, args)
+		},
+	}
+}
+
+// helpTemplate is the library's, less what is empty here, plus what this binary
+// serves and two lines to try.
+const helpTemplate = `{{.Name}} - {{.Usage}}
+
+Usage: {{.Name}} COMMAND [options] [arguments]
+
+Commands:{{range .VisibleCommands}}
+   {{.Name}}{{"\t"}}{{.Usage}}{{end}}
+{{with index .Metadata "programs"}}
+Services:{{range .}}
+   {{.Name}}{{"\t"}}{{.Summary}}{{end}}
+{{end}}
+Try:
+   {{.Name}} start{{with index .Metadata "programs"}}
+   {{$.Name}} call {{(index . 0).Name}} rpc.discover{{end}}
+`
+
+const argHelp = `ARG is JSON, or a string if it is no JSON; one that begins with { or [ must be JSON.
+A single array or object is the params themselves. Put -- before arguments that begin with -.`
+
+// behind returns what stands behind a command's name on the command line.
+func (a *app) behind(name string) []string {
+	args := a.sys.Args[1:]
+	return args[slices.Index(args, name)+1:]
+}
+
+func helpFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
+}
+
+// hoistHelp puts a help flag that stands behind arguments, but before a "--",
+// where the parser sees it: who asks for help should not get a lesson in order.
+func hoistHelp(args []string) []string {
+	for i, arg := range args {
+		switch arg {
+		case "--":
+			return args
+		case "-h", "--help", "-help":
+			if i > 1 && !strings.HasPrefix(args[1], "-") {
+				return []string{args[0], args[1], "--help"}
+			}
+		}
+	}
+	return args
+}
+
+func (a *app) help(c *cli.Context, args []string) error {
+	if len(args) == 0 {
+		return cli.ShowAppHelp(c)
+	}
+	if c.App.Command(args[0]) == nil {
+		return a.unknownCommand(args[0])
+	}
+	return cli.ShowCommandHelp(c, args[0])
+}
+
+func (a *app) unknownCommand(name string) error {
+	var known []string
+	for _, c := range a.commands() {
+		known = append(known, c.Name)
+	}
+	hint := didYouMean(name, known)
+	if slices.Contains(a.names(), name) {
+		hint = fmt.Sprintf("; did you mean %q?", a.name+" serve "+name)
+	}
+	return usagef(`%q is no command%s; see "%s help"`, name, hint, a.name)
+}
+
+func (a *app) printVersion(*cli.Context, []string) error {
+	_, err := fmt.Fprintln(a.sys.Stdout, a.name, buildVersion(), toolchain())
+	return err
+}
+
+// environment reads the environment of a command; every fault in it ends the
+// command at once.
+func (a *app) environment(broker bool) (environment, error) {
+	env := readEnvironment(".")
+	faults := env.faults
+	if broker && env.missing != "" {
+		faults = append(faults, env.missing)
+	}
+	if len(faults) > 0 {
+		return env, configError(faults)
+	}
+	return env, nil
+}

@@ -1,0 +1,161 @@
+package runner
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// Config is everything that the environment decides. Each field is the variable
+// JOURNEYMAN_ plus the field's name in capitals with underscores; PORT, which
+// platforms set, is the one that has no prefix. Empty counts as unset.
+type Config struct {
+	URL             Secret        `split_words:"true" desc:"The broker: redis://, rediss://, amqp:// or amqps://. Wins over the platforms' own names, such as REDIS_URL and CLOUDAMQP_URL."`
+	Transport       string        `split_words:"true" desc:"redis, rabbitmq or http: which broker to use where several are set. Redis if unset."`
+	Namespace       string        `split_words:"true" desc:"Goes before the names of queues, so that several apps can share a broker."`
+	Concurrency     int           `split_words:"true" default:"64" desc:"How many messages a worker handles at once."`
+	Drain           time.Duration `split_words:"true" desc:"How long running calls may go on after SIGTERM; 0 hands them back at once. 25s on a platform (less where it kills sooner), 4s elsewhere."`
+	Timeout         time.Duration `split_words:"true" default:"25s" desc:"The deadline of calls that have none of their own."`
+	MaxMessage      int           `split_words:"true" default:"8388608" desc:"The longest message, in bytes."`
+	RedisTLS        string        `split_words:"true" desc:"For rediss://: verify (if unset), insecure, or pin: and the SHA-256 of the server's public key in hex."`
+	ArticleServices []string      `split_words:"true" desc:"Services, separated by commas, whose workers speak the bare wire: LPUSH a request, BRPOP its id."`
+	Bind            string        `split_words:"true" desc:"The IP address on which web listens. Every address on a platform, 127.0.0.1 elsewhere."`
+	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that callers of web must show. Needed on a platform."`
+	LogLevel        slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error."`
+	LogFormat       string        `split_words:"true" default:"auto" desc:"text (logfmt), json, pretty, or auto: pretty on a terminal, otherwise text."`
+	Port            int           `envconfig:"PORT" default:"5000" desc:"Where web listens."`
+}
+
+// A setting is one field of Config as an operator sees it.
+type setting struct {
+	Name        string `json:"name"`
+	Value       string `json:"value"` // redacted
+	Source      string `json:"source"`
+	Default     string `json:"default"`
+	Description string `json:"description"`
+}
+
+// readConfig fills a Config from the process environment and returns every fault
+// at once. envconfig (1.4.0) stops at its first fault, takes an empty variable
+// for a value and quotes secrets in its errors; so it is given one field at a
+// time, no empty variables, and its errors are replaced.
+func readConfig() (c Config, settings []setting, faults []string) {
+	fields := reflect.ValueOf(&c).Elem()
+	broken := map[string]bool{}
+	for i := range fields.NumField() {
+		field := fields.Type().Field(i)
+		prefix, name := variable(field)
+		s := setting{Name: name, Source: "default", Default: field.Tag.Get("default"), Description: field.Tag.Get("desc")}
+		raw, set := os.LookupEnv(name)
+		switch {
+		case set && strings.TrimSpace(raw) == "":
+			os.Unsetenv(name)
+		case set:
+			s.Source = "environment"
+		}
+
+		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+		if err := envconfig.Process(prefix, one.Interface()); err != nil {
+			faults = append(faults, fmt.Sprintf("%s is %q, want %s", name, raw, wanted(field.Type)))
+			broken[name] = true
+		}
+		fields.Field(i).Set(one.Elem().Field(0))
+		s.Value = shown(fields.Field(i).Interface())
+		settings = append(settings, s)
+	}
+	c.trim()
+	for _, f := range c.check() {
+		if !broken[f.name] {
+			faults = append(faults, fmt.Sprintf("%s is %q, want %s", f.name, shown(f.value), f.want))
+		}
+	}
+	return c, settings, faults
+}
+
+// variable returns the prefix under which envconfig looks for a field and the
+// whole name, as the library itself makes it. A field with a name of its own has
+// no prefix: envconfig would otherwise look for JOURNEYMAN_PORT first.
+func variable(field reflect.StructField) (prefix, name string) {
+	if field.Tag.Get("envconfig") == "" {
+		prefix = "JOURNEYMAN"
+	}
+	var b strings.Builder
+	one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+	if err := envconfig.Usagef(prefix, one.Interface(), &b, "{{range .}}{{usage_key .}}{{end}}"); err != nil {
+		panic(err) // the template above is wrong
+	}
+	return prefix, b.String()
+}
+
+// wanted says what a value of type t looks like.
+func wanted(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return "a duration such as 25s or 2m"
+	case reflect.TypeFor[slog.Level]():
+		return "debug, info, warn or error"
+	}
+	return "a whole number"
+}
+
+// shown returns a value as people may see it.
+func shown(v any) string {
+	switch v := v.(type) {
+	case []string:
+		return strings.Join(v, ",")
+	case []Secret:
+		if len(v) == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%s (%d)", redacted, len(v))
+	}
+	return fmt.Sprint(v)
+}
+
+// trim drops the blanks and empty members of lists: "a, b," is two services.
+func (c *Config) trim() {
+	for i, s := range c.ArticleServices {
+		c.ArticleServices[i] = strings.TrimSpace(s)
+	}
+	for i, s := range c.APIKeys {
+		c.APIKeys[i] = Secret(strings.TrimSpace(string(s)))
+	}
+	c.ArticleServices = slices.DeleteFunc(c.ArticleServices, func(s string) bool { return s == "" })
+	c.APIKeys = slices.DeleteFunc(c.APIKeys, func(s Secret) bool { return s == "" })
+}
+
+type fault struct {
+	name  string
+	value any
+	want  string
+}
+
+// check returns what parses and cannot work.
+func (c *Config) check() (faults []fault) {
+	demand := func(ok bool, name string, value any, want string) {
+		if !ok {
+			faults = append(faults, fault{name, value, want})
+		}
+	}
+	demand(slices.Contains([]string{"", "redis", "rabbitmq", "http"}, c.Transport), "JOURNEYMAN_TRANSPORT", c.Transport, "redis, rabbitmq or http")
+	demand(c.Concurrency >= 1, "JOURNEYMAN_CONCURRENCY", c.Concurrency, "1 or more")
+	demand(c.Drain >= 0, "JOURNEYMAN_DRAIN", c.Drain, "0 or more")
+	demand(c.Timeout > 0, "JOURNEYMAN_TIMEOUT", c.Timeout, "more than 0")
+	demand(c.MaxMessage >= 1024, "JOURNEYMAN_MAX_MESSAGE", c.MaxMessage, "1024 bytes or more")
+	demand(c.Bind == "" || net.ParseIP(c.Bind) != nil, "JOURNEYMAN_BIND", c.Bind, "an IP address such as 0.0.0.0 or ::1")
+	demand(slices.Contains([]string{"auto", "text", "json", "pretty"}, c.LogFormat), "JOURNEYMAN_LOG_FORMAT", c.LogFormat, "auto, text, json or pretty")
+	demand(c.Port >= 0 && c.Port <= 65535, "PORT", c.Port, "0 to 65535")
+	for _, name := range c.ArticleServices {
+		demand(transports.CheckName(name) == nil, "JOURNEYMAN_ARTICLE_SERVICES", name, "names of 1 to 24 letters a-z")
+	}
+	return faults
+}

@@ -1,0 +1,167 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/joho/godotenv"
+)
+
+// An environment is what a command learns from around it before it starts.
+type environment struct {
+	config   Config
+	platform platform
+	broker   broker // zero: none is set, and there is no default on a platform
+	settings []setting
+	warnings []string // for people, not worth an exit
+	faults   []string // what must be put right first
+	missing  string   // the same, of commands that need a broker
+}
+
+const ours = "JOURNEYMAN_"
+
+// readEnvironment reads the process environment and, on somebody's own machine,
+// .env and .journeyman/start.json in dir. It adds what .env says to the process
+// environment, so that child processes see it.
+func readEnvironment(dir string) environment {
+	var e environment
+	e.platform = detectPlatform(os.Getenv)
+	var fromFile map[string]bool
+	if e.platform.name == "" {
+		var err error
+		if fromFile, err = loadDotEnv(filepath.Join(dir, ".env")); err != nil {
+			e.faults = append(e.faults, err.Error())
+		}
+	}
+
+	config, settings, faults := readConfig()
+	e.config, e.settings = config, settings
+	e.faults = append(e.faults, faults...)
+	e.settleDrain()
+
+	environ := environMap()
+	found, err := findBroker(config.URL, config.Transport, environ)
+	if err != nil {
+		e.faults = append(e.faults, err.Error())
+	}
+	if found.url == "" && err == nil {
+		if e.platform.name == "" {
+			found = startedBroker(dir)
+		} else {
+			e.missing = noBroker(e.platform.name)
+		}
+	}
+	e.broker = found
+
+	var names []string
+	for i, s := range e.settings {
+		names = append(names, s.Name)
+		if fromFile[s.Name] {
+			e.settings[i].Source = ".env"
+		}
+	}
+	e.settleURL(fromFile)
+	e.warnings = unknownNames(environ, names)
+	return e
+}
+
+// settleDrain gives Drain the platform's time where nobody set one.
+func (e *environment) settleDrain() {
+	s := e.setting("JOURNEYMAN_DRAIN")
+	if s.Source != "default" {
+		return
+	}
+	e.config.Drain = e.platform.drain
+	s.Value = e.config.Drain.String()
+	if e.platform.name != "" {
+		s.Source = e.platform.name
+	}
+}
+
+// settleURL shows the address that won, wherever it came from.
+func (e *environment) settleURL(fromFile map[string]bool) {
+	if e.broker.url == "" {
+		return
+	}
+	s := e.setting("JOURNEYMAN_URL")
+	s.Value = redactURL(e.broker.url)
+	if e.broker.source != "JOURNEYMAN_URL" {
+		s.Source = e.broker.source
+		if fromFile[e.broker.source] {
+			s.Source += " in .env"
+		}
+	}
+}
+
+func (e *environment) setting(name string) *setting {
+	return &e.settings[slices.IndexFunc(e.settings, func(s setting) bool { return s.Name == name })]
+}
+
+// noBroker is the fault of having no broker to talk to on a platform.
+func noBroker(platform string) string {
+	hint := "set JOURNEYMAN_URL or REDIS_URL"
+	if platform == "Heroku" {
+		hint = `add one with "heroku addons:create heroku-redis:mini", or set JOURNEYMAN_URL`
+	}
+	return fmt.Sprintf("no broker is set, and on %s there is none by default; %s", platform, hint)
+}
+
+// loadDotEnv adds the variables of a file to the process environment, where the
+// real one does not have them, and returns the names that it added.
+func loadDotEnv(path string) (map[string]bool, error) {
+	values, err := godotenv.Read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		// The parser's error quotes the line, and this is where secrets stand.
+		return nil, fmt.Errorf("%s cannot be read as lines of the form NAME=value", filepath.Base(path))
+	}
+	added := map[string]bool{}
+	for name, value := range values {
+		if _, real := os.LookupEnv(name); real {
+			continue
+		}
+		if err := os.Setenv(name, value); err != nil {
+			return nil, fmt.Errorf("%s: set %s: %w", filepath.Base(path), name, err)
+		}
+		added[name] = true
+	}
+	return added, nil
+}
+
+// unknownNames finds slips in names of ours, which would otherwise do nothing
+// without a word. JOURNEYMAN_TEST_ belongs to the tests of this module.
+func unknownNames(environ map[string]string, known []string) (warnings []string) {
+	var endings []string // what all have in common would make all of them alike
+	for _, name := range known {
+		endings = append(endings, strings.TrimPrefix(name, ours))
+	}
+	for _, name := range slices.Sorted(maps.Keys(environ)) {
+		ending, is := strings.CutPrefix(name, ours)
+		if !is || strings.HasPrefix(ending, "TEST_") || slices.Contains(known, name) {
+			continue
+		}
+		warning := name + " is no setting of this version"
+		if near := nearest(ending, endings); near != "" {
+			warning += "; did you mean " + known[slices.Index(endings, near)] + "?"
+		}
+		warnings = append(warnings, warning)
+	}
+	return warnings
+}
+
+func environMap() map[string]string {
+	m := map[string]string{}
+	for _, pair := range os.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		m[name] = value
+	}
+	return m
+}

@@ -1,0 +1,434 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/journeyman-go/journeyman/jsonrpc"
+	"github.com/journeyman-go/journeyman/transports"
+	"github.com/journeyman-go/journeyman/transports/memory"
+)
+
+// patience is how long a test waits for what will come.
+const patience = 30 * time.Second
+
+// A site is one machine with one broker on which commands are run.
+type site struct {
+	broker   *memory.Broker
+	programs []Program
+	entered  chan struct{} // gets one for each call of "wait" that has begun
+	proceed  chan struct{} // lets calls of "wait" end
+}
+
+func newSite() *site {
+	s := &site{broker: memory.New(), entered: make(chan struct{}, 8), proceed: make(chan struct{})}
+	s.programs = []Program{
+		RPC("tester", "answers to tests", func(Resources) (*jsonrpc.Mux, error) {
+			mux := new(jsonrpc.Mux)
+			mux.Handle("echo", jsonrpc.Raw(func(_ context.Context, params json.RawMessage) (any, error) { return params, nil }))
+			mux.Handle("refuse", jsonrpc.Raw(func(context.Context, json.RawMessage) (any, error) {
+				return nil, jsonrpc.Errorf(7, "no").WithData([]int{1})
+			}))
+			mux.Handle("wait", jsonrpc.Raw(func(ctx context.Context, _ json.RawMessage) (any, error) {
+				s.entered <- struct{}{}
+				select {
+				case <-s.proceed:
+					return "done", nil
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			}))
+			mux.Handle("hasty", jsonrpc.Raw(func(ctx context.Context, _ json.RawMessage) (any, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}), jsonrpc.Timeout(time.Millisecond))
+			return mux, nil
+		}),
+		RPC("nested", "calls the tester", func(r Resources) (*jsonrpc.Mux, error) {
+			tester := r.Client("tester")
+			mux := new(jsonrpc.Mux)
+			mux.Handle("ask", jsonrpc.Raw(func(ctx context.Context, params json.RawMessage) (any, error) {
+				return tester.CallRaw(ctx, "echo", params)
+			}))
+			return mux, nil
+		}),
+		RPC("broken", "cannot be built", func(Resources) (*jsonrpc.Mux, error) { return nil, errors.New("no database") }),
+	}
+	return s
+}
+
+func (s *site) open(t Target) (Link, error) {
+	return Link{
+		Transport:   s.broker.Open(memory.Options{Catalogue: t.Catalogue, Log: t.Log}),
+		Connections: func(serving, calling bool) int { return map[bool]int{true: 3, false: 2}[serving && calling] },
+	}, nil
+}
+
+// A result is what a command left behind.
+type result struct {
+	Code   int
+	Stdout string
+	Stderr string
+}
+
+// run runs a command to its end.
+func (s *site) run(t *testing.T, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	sys := System{Args: append([]string{"/usr/bin/app"}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs}
+	code := Execute(t.Context(), sys, s.open, s.programs...)
+	return result{code, out.String(), errs.String()}
+}
+
+// A process is a command that runs beside the test.
+type process struct {
+	signals chan os.Signal
+	out     *output
+	code    chan int
+}
+
+func (s *site) spawn(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{signals: make(chan os.Signal, 8), out: newOutput(), code: make(chan int, 1)}
+	sys := System{Args: append([]string{"app"}, args...), Stdin: strings.NewReader(""), Stdout: p.out, Stderr: p.out, Signals: p.signals}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.code <- Execute(ctx, sys, s.open, s.programs...)
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	return p
+}
+
+func (p *process) wait(t *testing.T) int {
+	t.Helper()
+	select {
+	case code := <-p.code:
+		return code
+	case <-time.After(patience):
+		t.Fatalf("it did not end; it said:\n%s", p.out)
+		return -1
+	}
+}
+
+// output collects what processes write and lets tests wait for it.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{} // replaced at each write
+}
+
+func newOutput() *output { return &output{more: make(chan struct{})} }
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.more)
+	o.more = make(chan struct{})
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// match waits for the pattern and returns its first group.
+func (o *output) match(t *testing.T, pattern string) string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	deadline := time.After(patience)
+	for {
+		o.mu.Lock()
+		text, more := o.text.String(), o.more
+		o.mu.Unlock()
+		if m := re.FindStringSubmatch(text); m != nil {
+			return m[len(m)-1]
+		}
+		select {
+		case <-more:
+		case <-deadline:
+			t.Fatalf("waiting for %q; there is only:\n%s", pattern, text)
+		}
+	}
+}
+
+func receive(t *testing.T, ch <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-ch:
+	case <-time.After(patience):
+		t.Fatalf("waiting until %s", what)
+	}
+}
+
+func TestCommands(t *testing.T) {
+	isolate(t, nil)
+	s := newSite()
+	s.spawn(t, "serve", "tester").out.match(t, "msg=ready")
+	nested := s.spawn(t, "serve", "nested")
+	nested.out.match(t, "msg=ready")
+	nested.out.match(t, "connections=3") // it calls, too
+	for _, tc := range []struct {
+		args []string
+		want result
+	}{
+		{[]string{"call", "tester", "echo", "1", "5.1"}, result{0, "[1,5.1]\n", ""}},
+		{[]string{"call", "tester", "echo", `{"n": 9007199254740993}`}, result{0, `{"n": 9007199254740993}` + "\n", ""}},
+		{[]string{"call", "tester", "echo", "-1", "two"}, result{0, `[-1,"two"]` + "\n", ""}},
+		{[]string{"call", "--timeout", "20s", "tester", "echo", "--", "-x", "--y"}, result{0, `["-x","--y"]` + "\n", ""}},
+		{[]string{"call", "--", "tester", "echo", "-x"}, result{0, `["-x"]` + "\n", ""}},
+		{[]string{"call", "tester", "echo"}, result{0, "null\n", ""}},
+		{[]string{"call", "tester", "rpc.ping"}, result{0, `"pong"` + "\n", ""}},
+		{[]string{"call", "nested", "ask", "1"}, result{0, "[1]\n", ""}},
+		{[]string{"notify", "tester", "echo", "1"}, result{0, "", ""}},
+		{[]string{"notify", "tester", "echo"}, result{0, "", ""}},
+
+		{[]string{"call", "tester", "refuse"}, result{1, "", `{"code":7,"message":"no","data":[1]}` + "\n"}},
+		{[]string{"call", "tester", "nothere"}, result{1, "", `{"code":-32601,"message":"Method not found","data":{"method":"nothere"}}` + "\n"}},
+
+		{[]string{"call", "tester", "echo", "{oops"}, result{2, "", `app: argument "{oops" begins like JSON and is none: invalid character 'o' looking for beginning of object key string` + "\n"}},
+		{[]string{"call", "tester", "echo", "1", "--timeout", "3s"}, result{2, "", "app: flag --timeout stands behind the arguments, where it would be ignored; the order is: app call [options] SERVICE METHOD [ARG…] (or put -- before arguments that begin with -)\n"}},
+		{[]string{"serve", "tester", "--concurrency=3"}, result{2, "", "app: flag --concurrency=3 stands behind the arguments, where it would be ignored; the order is: app serve SERVICE (or put -- before arguments that begin with -)\n"}},
+		{[]string{"call", "--timeuot", "3s", "tester", "echo"}, result{2, "", "app: flag provided but not defined: -timeuot; the order is: app call [options] SERVICE METHOD [ARG…]\n"}},
+		{[]string{"call", "--timeout", "0", "tester", "echo"}, result{2, "", "app: --timeout is 0s, want more than 0\n"}},
+		{[]string{"call", "tester"}, result{2, "", "app: call wants a service and a method: app call SERVICE METHOD [ARG…]\n"}},
+		{[]string{"call", "Tester", "echo"}, result{2, "", `app: service name "Tester": want 1 to 24 letters a-z, which every Procfile platform accepts` + "\n"}},
+		{[]string{"sreve", "tester"}, result{2, "", `app: "sreve" is no command; did you mean "serve"?; see "app help"` + "\n"}},
+		{[]string{"tester"}, result{2, "", `app: "tester" is no command; did you mean "app serve tester"?; see "app help"` + "\n"}},
+		{[]string{"help", "cal"}, result{2, "", `app: "cal" is no command; did you mean "call"?; see "app help"` + "\n"}},
+		{[]string{"--nothing"}, result{2, "", "app: flag provided but not defined: -nothing\n"}},
+		{[]string{"serve"}, result{2, "", "app: serve wants the name of one service: tester, nested, broken\n"}},
+		{[]string{"serve", "testre"}, result{2, "", `app: no service is named "testre" (there is tester, nested, broken); did you mean "tester"?` + "\n"}},
+		{[]string{"serve", "web"}, result{2, "", `app: no service is named "web" (there is tester, nested, broken); the gateway is a command of its own: app web` + "\n"}},
+		{[]string{"serve", "broken"}, result{2, "", "app: service broken cannot be built: no database\n"}},
+		{[]string{"services", "tester"}, result{2, "", `app: services takes no arguments, and there is "tester"; the order is: app services [options]` + "\n"}},
+
+		{[]string{"call", "testre", "echo"}, result{3, "", `app: no service named "testre" was ever started on this broker; did you mean "tester"?` + "\n"}},
+	} {
+		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
+			if d := cmp.Diff(tc.want, s.run(t, tc.args...)); d != "" {
+				t.Errorf("-want +got:\n%s", d)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	golden := goldenIn(t)
+	isolate(t, nil)
+	s := newSite()
+	for file, args := range map[string][]string{
+		"help.txt":       {"help"},
+		"help-call.txt":  {"help", "call"},
+		"help-start.txt": {"start", "--help"},
+	} {
+		got := s.run(t, args...)
+		if got.Code != 0 || got.Stderr != "" {
+			t.Errorf("%s: exit code %d, stderr %q", args, got.Code, got.Stderr)
+		}
+		golden(file, got.Stdout)
+	}
+	first := s.run(t, "help", "call")
+	for _, args := range [][]string{{"call", "-h"}, {"call", "tester", "echo", "--help"}, {"call", "--help", "tester"}} {
+		if d := cmp.Diff(first, s.run(t, args...)); d != "" {
+			t.Errorf("%q is not the help of call:\n%s", args, d)
+		}
+	}
+	if d := cmp.Diff(s.run(t, "help"), s.run(t)); d != "" {
+		t.Errorf("no arguments are not help:\n%s", d)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	isolate(t, nil)
+	got := newSite().run(t, "version")
+	if want := regexp.MustCompile(`^app \S+ \(go\S+, \w+/\w+\)\n$`); got.Code != 0 || !want.MatchString(got.Stdout) {
+		t.Errorf("version says %+v", got)
+	}
+	if d := cmp.Diff(got, newSite().run(t, "--version")); d != "" {
+		t.Errorf("--version differs:\n%s", d)
+	}
+}
+
+// The table in the documentation is made from the struct that is read.
+func TestConfigMarkdown(t *testing.T) {
+	golden := goldenIn(t)
+	isolate(t, map[string]string{"JOURNEYMAN_DRAIN": "nonsense"})
+	golden("config.md", newSite().run(t, "config", "--markdown").Stdout)
+}
+
+func TestConfig(t *testing.T) {
+	isolate(t, map[string]string{"REDIS_URL": "redis://u:hunter2@h", "JOURNEYMAN_API_KEYS": "hunter2,hunter3", "JOURNEYMAN_DRIAN": "1s"})
+	got := newSite().run(t, "config")
+	for _, want := range []string{`JOURNEYMAN_URL +redis://u:xxxxx@h +REDIS_URL `, `JOURNEYMAN_API_KEYS +\[redacted\] \(2\) +environment `, `PORT +5000 +default `} {
+		if !regexp.MustCompile(want).MatchString(got.Stdout) {
+			t.Errorf("no %q in:\n%s", want, got.Stdout)
+		}
+	}
+	if got.Code != 0 || !strings.Contains(got.Stderr, "JOURNEYMAN_DRAIN?") {
+		t.Errorf("exit code %d, stderr %q", got.Code, got.Stderr)
+	}
+	var settings []setting
+	asJSON := newSite().run(t, "config", "--json")
+	if err := json.Unmarshal([]byte(asJSON.Stdout), &settings); err != nil || len(settings) < 10 {
+		t.Errorf("%d settings in JSON, %v", len(settings), err)
+	}
+	if all := fmt.Sprint(got, asJSON); strings.Contains(all, "hunter") {
+		t.Errorf("a secret is shown: %s", all)
+	}
+}
+
+func TestBadConfiguration(t *testing.T) {
+	isolate(t, map[string]string{"DYNO": "web.1", "JOURNEYMAN_DRAIN": "25", "JOURNEYMAN_CONCURRENCY": "0"})
+	want := result{2, "", `app: JOURNEYMAN_DRAIN is "25", want a duration such as 25s or 2m
+app: JOURNEYMAN_CONCURRENCY is "0", want 1 or more
+app: no broker is set, and on Heroku there is none by default; add one with "heroku addons:create heroku-redis:mini", or set JOURNEYMAN_URL
+`}
+	for _, args := range [][]string{{"serve", "tester"}, {"web"}, {"call", "tester", "echo"}, {"services"}} {
+		if d := cmp.Diff(want, newSite().run(t, args...)); d != "" {
+			t.Errorf("%q -want +got:\n%s", args, d)
+		}
+	}
+	if got := newSite().run(t, "config"); got.Code != 2 || got.Stderr != want.Stderr || !strings.Contains(got.Stdout, "JOURNEYMAN_TIMEOUT") {
+		t.Errorf("config says %+v", got)
+	}
+}
+
+func TestServices(t *testing.T) {
+	isolate(t, nil)
+	s := newSite()
+	if got := s.run(t, "services"); got.Code != 0 || !strings.Contains(got.Stdout, "app start") {
+		t.Errorf("with none: %+v", got)
+	}
+	s.spawn(t, "serve", "tester").out.match(t, "msg=ready")
+	want := `SERVICE  WAITING  RUNNING  WORKERS  METHODS
+broken   0        0        0        -
+nested   0        0        0        -
+tester   0        0        1        echo hasty refuse wait
+`
+	deadline := time.Now().Add(patience)
+	for { // "ready" does not mean yet that the worker has announced itself
+		got := s.run(t, "services")
+		if got == (result{0, want, ""}) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("-want +got:\n%s", cmp.Diff(want, got.Stdout))
+		}
+	}
+	var list []transports.ServiceStatus
+	if err := json.Unmarshal([]byte(s.run(t, "services", "--json").Stdout), &list); err != nil || len(list) != 3 {
+		t.Errorf("%d services in JSON, %v", len(list), err)
+	}
+}
+
+// A running call ends, its reply arrives, and only then the process does.
+func TestServeDrains(t *testing.T) {
+	isolate(t, map[string]string{"PS": "tester#1"})
+	s := newSite()
+	worker := s.spawn(t, "serve", "tester")
+	worker.out.match(t, "msg=ready")
+	caller := s.spawn(t, "call", "tester", "wait")
+	receive(t, s.entered, "the handler runs")
+
+	worker.signals <- syscall.SIGTERM
+	worker.out.match(t, `msg=stopping .*running=1`)
+	worker.signals <- syscall.SIGTERM // platforms repeat it
+	close(s.proceed)
+	if code := worker.wait(t); code != 0 {
+		t.Errorf("the worker's exit code is %d", code)
+	}
+	if code := caller.wait(t); code != 0 || caller.out.String() != "\"done\"\n" {
+		t.Errorf("the caller's exit code is %d, and it printed %q", code, caller.out)
+	}
+	for _, want := range []string{"msg=starting", "instance=tester.1", `methods="echo hasty refuse wait"`, "slots=64", "from=default", "connections=2", "drain=4s", "msg=stopped"} {
+		if !strings.Contains(worker.out.String(), want) {
+			t.Errorf("no %q in the log:\n%s", want, worker.out)
+		}
+	}
+}
+
+// With no time to drain, a running call goes to another worker instead.
+func TestServeHandsBack(t *testing.T) {
+	isolate(t, map[string]string{"JOURNEYMAN_DRAIN": "0"})
+	s := newSite()
+	first := s.spawn(t, "serve", "tester")
+	first.out.match(t, "msg=ready")
+	caller := s.spawn(t, "call", "tester", "wait")
+	receive(t, s.entered, "the handler runs")
+	first.signals <- syscall.SIGTERM
+	if code := first.wait(t); code != 0 {
+		t.Errorf("the first worker's exit code is %d", code)
+	}
+	s.spawn(t, "serve", "tester")
+	receive(t, s.entered, "the handler runs again")
+	close(s.proceed)
+	if code := caller.wait(t); code != 0 {
+		t.Errorf("the caller's exit code is %d, and it printed %q", code, caller.out)
+	}
+}
+
+func TestCallDeadline(t *testing.T) {
+	isolate(t, nil)
+	s := newSite()
+	worker := s.spawn(t, "serve", "tester")
+	worker.out.match(t, "msg=ready")
+	got := s.run(t, "call", "--timeout", "50ms", "tester", "wait")
+	if want := (result{3, "", "app: tester did not answer within 50ms\n"}); got != want {
+		t.Errorf("with a worker: %+v", got)
+	}
+	// A method that gives up earlier has answered.
+	got = s.run(t, "call", "tester", "hasty")
+	if want := (result{1, "", `{"code":-32000,"message":"Deadline exceeded"}` + "\n"}); got != want {
+		t.Errorf("with a method's own deadline: %+v", got)
+	}
+	worker.signals <- syscall.SIGTERM
+	worker.wait(t)
+	got = s.run(t, "call", "--timeout", "50ms", "tester", "echo")
+	if want := (result{3, "", "app: tester did not answer within 50ms; no worker of it is up, so start one with \"app serve tester\"\n"}); got != want {
+		t.Errorf("without one: %+v", got)
+	}
+}
+
+func TestCallInterrupted(t *testing.T) {
+	isolate(t, nil)
+	s := newSite()
+	s.spawn(t, "serve", "tester").out.match(t, "msg=ready")
+	caller := s.spawn(t, "call", "tester", "wait")
+	receive(t, s.entered, "the handler runs")
+	defer close(s.proceed) // so that the worker ends soon
+	caller.signals <- os.Interrupt
+	if code := caller.wait(t); code != 3 || caller.out.String() != "app: interrupted before tester answered\n" {
+		t.Errorf("exit code %d, and it printed %q", code, caller.out)
+	}
+}
+
+func TestBadPrograms(t *testing.T) {
+	isolate(t, nil)
+	build := func(Resources) (*jsonrpc.Mux, error) { return new(jsonrpc.Mux), nil }
+	for name, programs := range map[string][]Program{
+		"illegal name": {RPC("order-mail", "", build)},
+		"web":          {RPC("web", "", build)},
+		"twice":        {RPC("a", "", build), RPC("a", "", build)},
+		"no build":     {{Name: "a"}},
+	} {
+		if got := (&site{broker: memory.New(), programs: programs}).run(t, "version"); got.Code != 2 || got.Stderr == "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

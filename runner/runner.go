@@ -1,0 +1,102 @@
+// Package runner turns services into a program for Procfile platforms: a command
+// line, configuration from the environment, logs, signals, readiness and drain.
+//
+// A user's main names its services and the transports it wants, and no more:
+//
+//	func main() {
+//		runner.Main(dial.Open,
+//			runner.RPC("orders", "takes and tracks orders", orders.New))
+//	}
+//
+// The binary then answers to "shop serve orders", "shop web", "shop start",
+// "shop call orders place '{…}'" and the rest of "shop help".
+package runner
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/journeyman-go/journeyman/client"
+	"github.com/journeyman-go/journeyman/jsonrpc"
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// A Program is one Procfile entry. Make one with RPC.
+type Program struct {
+	Name    string // the service's name and the Procfile's process type; see transports.CheckName
+	Summary string // one line for people
+
+	build func(Resources) (*jsonrpc.Mux, error)
+}
+
+// RPC returns the program that serves the methods of the mux that build
+// returns. build runs once, when the process serves this program, and before the
+// broker was reached; its error ends the process with exit code 2.
+func RPC(name, summary string, build func(Resources) (*jsonrpc.Mux, error)) Program {
+	return Program{Name: name, Summary: summary, build: build}
+}
+
+// Resources is what a service is given to build itself from. All of it outlives
+// the service's handlers.
+type Resources struct {
+	Caller transports.Caller // for Client; a service that only answers does not need it
+	Log    *slog.Logger      // names the service and the instance
+	Config Config            // as read from the environment
+
+	calls *bool // set by Client: the process needs the connections of a caller, too
+}
+
+// Client returns a client for another service. It waits for nothing: the service
+// may start later. Pass the handler's ctx to its calls, so that the deadline of
+// the outer call bounds them.
+func (r Resources) Client(service string) *client.Client {
+	if r.calls != nil {
+		*r.calls = true
+	}
+	return client.New(r.Caller, service, client.Timeout(r.Config.Timeout))
+}
+
+// An Opener makes the transport for a target. It returns before the broker was
+// reached; its error means that the target cannot work as it stands, which ends
+// the process with exit code 2. Package dial has the one for real brokers.
+type Opener func(Target) (Link, error)
+
+// A Target is all that an Opener may need to know.
+type Target struct {
+	URL             string   // the broker's address, with its password: never print it
+	TLS             string   // for rediss: "" or "verify", "insecure", "pin:<sha256 hex>"
+	Namespace       string   // goes before the names of queues; may be empty
+	Catalogue       []string // service names to announce
+	ArticleServices []string // services whose workers speak the bare wire
+	MaxMessage      int      // bytes
+	Instance        string   // the platform's name for this process; not unique
+	Version         string
+	Log             *slog.Logger
+}
+
+// A Link is an open transport and what an operator wants to know of it.
+type Link struct {
+	Transport transports.Transport
+
+	// Connections tells how many broker connections a process holds that serves,
+	// calls, or does both. Nil where nobody counts them.
+	Connections func(serving, calling bool) int
+}
+
+// checkPrograms finds the mistakes that a main function can make.
+func checkPrograms(programs []Program) error {
+	seen := map[string]bool{}
+	for _, p := range programs {
+		if err := transports.CheckName(p.Name); err != nil {
+			return err
+		}
+		if seen[p.Name] {
+			return fmt.Errorf("service name %q is used by two programs", p.Name)
+		}
+		if p.build == nil {
+			return fmt.Errorf("service %q has no function that builds it; make programs with runner.RPC", p.Name)
+		}
+		seen[p.Name] = true
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/journeyman-go/journeyman/gateway"
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// web runs the HTTP gateway until it is told to stop.
+func (a *app) web(c *cli.Context, _ []string) error {
+	s, err := a.session("web", true)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.env.webAddress())
+	if err != nil {
+		s.transport.Close()
+		return configError{fmt.Sprintf("web cannot listen: %v; set PORT to a free port (on a Mac, AirPlay holds 5000)", err)}
+	}
+
+	refuse := s.env.refusal()
+	var stopping atomic.Bool
+	g := &gate{handler: gateway.New(gateway.Options{
+		Caller: s.transport,
+		Ready: func(ctx context.Context) error {
+			if stopping.Load() {
+				return errors.New("stopping")
+			}
+			return s.reachable(ctx)
+		},
+		Keys:    exposed(s.env.config.APIKeys),
+		Refuse:  refuse,
+		Timeout: s.env.config.Timeout,
+		Log:     s.log,
+	})}
+	server := gateway.Server("", g)
+	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
+
+	s.hello(false, true, "listening", "http://"+listener.Addr().String())
+	if refuse != "" {
+		s.log.Warn(refuse)
+	}
+	return a.lifecycle(s).run(c.Context, work{
+		running: g.running.Load,
+		stop:    func() { stopping.Store(true) },
+		close:   func() error { return errors.Join(server.Close(), s.transport.Close()) },
+		run: func(taking context.Context) error {
+			defer s.awaitBroker(taking)()
+			return serveHTTP(taking, server, listener)
+		},
+	})
+}
+
+// serveHTTP serves until ctx ends, then finishes the requests in hand.
+func serveHTTP(ctx context.Context, server *http.Server, listener net.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	// Without a deadline: the lifecycle has the clock, and Close ends this too.
+	err := server.Shutdown(context.WithoutCancel(ctx))
+	<-served
+	return err
+}
+
+// reachable is what readiness means for the gateway.
+func (s *session) reachable(ctx context.Context) error {
+	if p, ok := s.transport.(transports.Pinger); ok {
+		return p.Ping(ctx)
+	}
+	return nil
+}
+
+// A gate counts the requests in hand.
+type gate struct {
+	handler http.Handler
+	running atomic.Int64
+}
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.running.Add(1)
+	defer g.running.Add(-1)
+	g.handler.ServeHTTP(w, r)
+}
+
+// webAddress is where the gateway listens: everywhere on a platform, whose router
+// must reach it, and nowhere but here on somebody's own machine.
+func (e *environment) webAddress() string {
+	host := e.config.Bind
+	if host == "" && e.platform.name == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(e.config.Port))
+}
+
+// refusal is why the gateway must refuse calls, or "". On a platform it is open to
+// the world, and so are all services behind it.
+func (e *environment) refusal() string {
+	if e.platform.name == "" || len(e.config.APIKeys) > 0 {
+		return ""
+	}
+	return fmt.Sprintf("calls are refused until JOURNEYMAN_API_KEYS is set, as on %s everybody can reach this gateway", e.platform.name)
+}
+
+func exposed(secrets []Secret) []string {
+	out := make([]string, len(secrets))
+	for i, s := range secrets {
+		out[i] = string(s)
+	}
+	return out
+}
