@@ -6,7 +6,7 @@
 /^ *--- PASS: /              { passed++; next }
 /^ *--- SKIP: /              { skipped[++skips] = $3 }
 /^ *--- FAIL: /              { failed++ }
-/^brokertest: /              { brokers = brokers "     " $0 "\n" }
+/^brokertest: [A-Za-z]+ is /  { brokers = brokers "     " $0 "\n" }
 
 /^ok / {
 	packages++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/journeyman-go/journeyman/jsonrpc"
@@ -73,5 +74,5 @@ func send(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)+1))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text[:len(text):len(text)], '\n'))
+	_, _ = w.Write(append(slices.Clip(text), '\n'))
 }

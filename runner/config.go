@@ -19,8 +19,8 @@ import (
 // JOURNEYMAN_ plus the field's name in capitals with underscores; PORT, which
 // platforms set, is the one that has no prefix. Empty counts as unset.
 type Config struct {
-	URL             Secret        `split_words:"true" desc:"The broker: redis://, rediss://, amqp:// or amqps://. Wins over the platforms' own names, such as REDIS_URL and CLOUDAMQP_URL."`
-	Transport       string        `split_words:"true" desc:"redis, rabbitmq or http: which broker to use where several are set. Redis if unset."`
+	URL             Secret        `split_words:"true" desc:"The broker: redis:// or rediss://. Wins over the platforms' own names, such as REDIS_URL."`
+	Transport       string        `split_words:"true" desc:"redis, rabbitmq or http: which kind of broker to take where several are set. redis if unset."`
 	Namespace       string        `split_words:"true" desc:"Goes before the names of queues, so that several apps can share a broker."`
 	Concurrency     int           `split_words:"true" default:"64" desc:"How many messages a worker handles at once."`
 	Drain           time.Duration `split_words:"true" desc:"How long running calls may go on after SIGTERM; 0 hands them back at once. 25s on a platform (less where it kills sooner), 4s elsewhere."`

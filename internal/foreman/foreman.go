@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -151,7 +152,7 @@ func (o Options) processes(entries []procfile.Entry, counts []int) ([]*process, 
 		for n := range counts[i] {
 			name := fmt.Sprintf("%s.%d", e.Name, n+1)
 			port := o.BasePort + portsPerType*i + n
-			env := append(o.Env[:len(o.Env):len(o.Env)], fmt.Sprint("PORT=", port), "PS="+name)
+			env := append(slices.Clip(o.Env), fmt.Sprint("PORT=", port), "PS="+name)
 			color := ""
 			if o.Color {
 				color = colors[len(all)%len(colors)]

@@ -98,6 +98,6 @@ func TestCommandThatIsMissingLaterIsStartedAgain(t *testing.T) {
 
 func TestEnvironmentOfTheShellIsTheOptions(t *testing.T) {
 	t.Parallel()
-	s := start(t, "a: echo \"[$HOME]\"; /bin/sleep 1000", Options{Env: []string{"PATH=/nowhere"}})
+	s := start(t, "a: echo \"[$HOME]\"; exec /bin/sleep 1000", Options{Env: []string{"PATH=/nowhere"}})
 	s.wait(`\| \[\]$`, 1)
 }

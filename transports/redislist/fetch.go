@@ -127,7 +127,7 @@ func (f *fetcher) take(w *worker, n int) ([]string, error) {
 	_, err := f.line.exec(func(p redis.Pipeliner) {
 		first = p.BLMove(f.ctx, w.queue, w.backup, "RIGHT", "LEFT", f.timing.block)
 		if n > 1 {
-			more = takeScript.call(f.ctx, p, []string{w.queue, w.backup}, n-1, maxExchange)
+			more = takeScript.call(f.ctx, p, []string{w.queue, w.backup, w.keys.workers(w.service)}, n-1, maxExchange)
 		}
 	})
 	var raws []string
