@@ -44,6 +44,7 @@ func plan() map[string]row {
 		"services":                 {ours: []string{"runner", "jsonrpc", "services/*"}},
 		"services/*":               {ours: []string{"jsonrpc", "client", "events"}}, // no transport is named here
 		"internal/arrows":          {},
+		"internal/endtoend":        {}, // tests alone: the program as its users see it
 		"internal/procfile":        {},
 		"internal/children":        {},
 		"internal/foreman":         {ours: []string{"internal/procfile", "internal/children"}},
