@@ -33,10 +33,10 @@ build: ## Build every package, the program ./journeyman and the examples
 
 .PHONY: test
 test: compiler ## Run all tests, race detector on, with a real broker that they find or install
-	@set -eo pipefail; for dir in . $(EXAMPLES); do \
+	@set -o pipefail; status=0; for dir in . $(EXAMPLES); do \
 		echo "$$dir: go test -race $(TESTFLAGS) ./..."; \
-		(cd $$dir && CGO_ENABLED=1 $(GO) test -race -v $(TESTFLAGS) ./...) | awk -v module=$$dir -f .ci/tests.awk; \
-	done
+		(cd $$dir && CGO_ENABLED=1 $(GO) test -race -v $(TESTFLAGS) ./...) | awk -v module=$$dir -f .ci/tests.awk || status=1; \
+	done; exit $$status
 
 .PHONY: lint
 lint: $(LINT) ## Find what breaks a rule; .golangci.yml has the rules and their reasons
@@ -86,9 +86,11 @@ ci: ## Do all that the build server does
 clean: ## Remove what was built here, the linter too
 	rm -rf .bin journeyman
 
-# The race detector needs a C compiler, which a fresh Debian does not have.
-.PHONY: tools compiler
+.PHONY: tools
 tools: compiler $(LINT)
+
+# The race detector needs a C compiler, which a fresh Debian does not have.
+.PHONY: compiler
 compiler:
 	@if command -v "$$(CGO_ENABLED=1 $(GO) env CC)" >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \

@@ -11,7 +11,8 @@ import (
 
 // newLogger returns the log for w: logfmt or JSON for machines, a readable form
 // on a terminal. Every record is one write, since several Procfile managers cut
-// lines at the ends of writes. On Heroku the time is left out, as its log has it.
+// lines at the ends of writes. On Heroku the time is left out, as its log has it;
+// under "start" everything that its prefix says already.
 func newLogger(w io.Writer, c Config, level slog.Level, getenv func(string) string) *slog.Logger {
 	forced := forced(getenv)
 	format := c.LogFormat
@@ -21,8 +22,12 @@ func newLogger(w io.Writer, c Config, level slog.Level, getenv func(string) stri
 			format = "pretty"
 		}
 	}
+	said := map[string]bool{slog.TimeKey: getenv("DYNO") != ""}
+	if format == "pretty" && !isTerminal(w) && getenv("PS") != "" {
+		said = map[string]bool{slog.TimeKey: true, keyInstance: true, keyService: true}
+	}
 	drop := func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && a.Key == slog.TimeKey && getenv("DYNO") != "" {
+		if len(groups) == 0 && said[a.Key] {
 			return slog.Attr{}
 		}
 		return a
@@ -38,6 +43,12 @@ func newLogger(w io.Writer, c Config, level slog.Level, getenv func(string) stri
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: drop}))
 }
+
+// What every record of a long-running command says of its process.
+const (
+	keyInstance = "instance"
+	keyService  = "service"
+)
 
 // forced tells whether colour is wanted although nobody sees a terminal;
 // "start" asks its children for that.

@@ -27,6 +27,7 @@ func TestLogFormat(t *testing.T) {
 		{"JSON", "json", nil, `^\{"time":"` + stamp + `","level":"WARN","msg":"hello","n":1\}\n$`},
 		{"readable on demand", "pretty", nil, `^\d\d:\d\d:\d\d\.\d{3} WRN hello n=1\n$`},
 		{"readable and coloured", "auto", map[string]string{"FORCE_COLOR": "1"}, `^\x1b\[2m\d\d:\d\d:\d\d\.\d{3}.*\x1b.*WRN.*hello.*\n$`},
+		{"no time behind a prefix", "pretty", map[string]string{"PS": "web.1"}, `^WRN hello n=1\n$`},
 		{"not forced", "auto", map[string]string{"FORCE_COLOR": "0"}, `^time=`},
 		{"NO_COLOR wins", "auto", map[string]string{"FORCE_COLOR": "1", "NO_COLOR": "1"}, `^\d\d:\d\d:\d\d\.\d{3} WRN hello n=1\n$`},
 	} {
@@ -34,6 +35,9 @@ func TestLogFormat(t *testing.T) {
 			t.Parallel()
 			var w writes
 			log := newLogger(&w, Config{LogFormat: tc.format}, slog.LevelWarn, from(tc.env))
+			if tc.env["PS"] != "" {
+				log = log.With(keyInstance, "web.1", keyService, "web")
+			}
 			log.Info("not this")
 			log.Warn("hello", "n", 1)
 			if len(w) != 1 || !regexp.MustCompile(tc.want).MatchString(w[0]) {

@@ -105,8 +105,8 @@ func (a *app) session(program string, long bool) (*session, error) {
 	}
 	if long {
 		// Transports name the service themselves where there is one.
-		target.Log = newLogger(a.sys.Stdout, env.config, env.config.LogLevel, os.Getenv).With("instance", s.instance)
-		s.log = target.Log.With("service", program)
+		target.Log = newLogger(a.sys.Stdout, env.config, env.config.LogLevel, os.Getenv).With(keyInstance, s.instance)
+		s.log = target.Log.With(keyService, program)
 		target.Catalogue = a.names()
 		for _, w := range env.warnings {
 			s.log.Warn(w)
@@ -129,22 +129,22 @@ func (a *app) session(program string, long bool) (*session, error) {
 	return s, nil
 }
 
-// hello says in a few lines what an operator asks first.
+// hello says in two lines what an operator asks first.
 func (s *session) hello(serving, calling bool, attrs ...any) {
-	s.log.Info("starting", append([]any{"version", buildVersion(), "go", runtime.Version()}, attrs...)...)
-	attrs = []any{"url", redactURL(s.env.broker.url), "from", s.env.broker.source}
-	if s.link.Connections != nil {
-		attrs = append(attrs, "connections", s.link.Connections(serving, calling))
-	}
-	s.log.Info("broker", attrs...)
-	attrs = []any{"drain", s.env.config.Drain.String(), "timeout", s.env.config.Timeout.String()}
+	attrs = append([]any{"version", buildVersion(), "go", runtime.Version()}, attrs...)
+	attrs = append(attrs, "drain", s.env.config.Drain.String(), "timeout", s.env.config.Timeout.String())
 	if p := s.env.platform; p.name != "" {
 		attrs = append(attrs, "platform", p.name)
 		if p.hint != "" && s.env.setting("JOURNEYMAN_DRAIN").Source == p.name {
 			attrs = append(attrs, "hint", p.hint)
 		}
 	}
-	s.log.Info("limits", attrs...)
+	s.log.Info("starting", attrs...)
+	attrs = []any{"url", redactURL(s.env.broker.url), "from", s.env.broker.source}
+	if s.link.Connections != nil {
+		attrs = append(attrs, "connections", s.link.Connections(serving, calling))
+	}
+	s.log.Info("broker", attrs...)
 }
 
 // awaitBroker says once that the broker answers, or that it does not yet; the

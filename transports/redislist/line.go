@@ -105,9 +105,12 @@ func (l *line) connected() (*connection, error) {
 	}
 	// The greeting is bounded, unlike what follows: there is nothing to lose yet.
 	timer := time.AfterFunc(l.dialer.timing.connect, func() { _ = conn.socket.Close() })
-	defer timer.Stop()
-	if err := l.greet(context.Background(), conn.client); err != nil {
+	err = l.greet(context.Background(), conn.client)
+	if inTime := timer.Stop(); err != nil {
 		l.drop(conn)
+		if !inTime {
+			return nil, fmt.Errorf("broker accepts connections but has not answered for %v", l.dialer.timing.connect)
+		}
 		return nil, fmt.Errorf("greet broker: %w", err)
 	}
 	return conn, nil
