@@ -14,14 +14,6 @@ import (
 
 // Call implements transports.Caller.
 func (t *Transport) Call(ctx context.Context, service string, m transports.Message) ([]byte, error) {
-	reply, err := t.call(ctx, service, m)
-	if err != nil {
-		return nil, fmt.Errorf("call %s: %w", service, err)
-	}
-	return reply, nil
-}
-
-func (t *Transport) call(ctx context.Context, service string, m transports.Message) ([]byte, error) {
 	if err := t.accept(ctx, service, &m); err != nil {
 		return nil, err
 	}
@@ -55,13 +47,6 @@ func (t *Transport) call(ctx context.Context, service string, m transports.Messa
 
 // Send implements transports.Caller.
 func (t *Transport) Send(ctx context.Context, service string, m transports.Message) error {
-	if err := t.send(ctx, service, m); err != nil {
-		return fmt.Errorf("send to %s: %w", service, err)
-	}
-	return nil
-}
-
-func (t *Transport) send(ctx context.Context, service string, m transports.Message) error {
 	if err := t.accept(ctx, service, &m); err != nil {
 		return err
 	}
