@@ -1,23 +1,11 @@
 package arrows_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
-	"os"
-	"os/exec"
 	"path"
 	"slices"
 	"strings"
 	"testing"
 )
-
-// A dependency is what the go command tells of a package.
-type dependency struct {
-	ImportPath string
-	Imports    []string
-}
 
 // TestBinary: no library for tests reaches the binary that users run. Such things
 // come in by one careless import (river's programs carried testify until 0.43.0)
@@ -29,10 +17,10 @@ type dependency struct {
 func TestBinary(t *testing.T) {
 	t.Parallel()
 	sources(t)
-	for _, system := range []string{"linux", "darwin", "windows"} {
+	for _, system := range systems() {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
-			all := dependencies(t, system)
+			all := dependencies(t, system, ".")
 			if !slices.ContainsFunc(all, func(d dependency) bool { return d.ImportPath == module+"/runner" }) {
 				t.Fatalf("the binary for %s does not contain package runner; so this test looks at the wrong one", system)
 			}
@@ -65,31 +53,6 @@ func forTests(imported string) bool {
 	}
 	// httptest, transporttest, brokertest, …; package sync has a hook for synctest.
 	return strings.HasSuffix(path.Base(imported), "test") && imported != "internal/synctest"
-}
-
-// dependencies returns every package in the binary for a system.
-func dependencies(t *testing.T, system string) []dependency {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Imports", ".")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, &complaint)
-	}
-	var all []dependency
-	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
-		var d dependency
-		switch err := decoder.Decode(&d); {
-		case errors.Is(err, io.EOF):
-			return all
-		case err != nil:
-			t.Fatalf("read the answer of go list: %v", err)
-		}
-		all = append(all, d)
-	}
 }
 
 // importers returns the packages that import one.

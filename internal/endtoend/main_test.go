@@ -127,11 +127,21 @@ func (w *worker) signal(t testing.TB, s syscall.Signal) {
 	}
 }
 
+// stop asks the process to end and waits until it has, so that its log is whole.
+func (w *worker) stop(t testing.TB) {
+	t.Helper()
+	w.signal(t, syscall.SIGTERM)
+	<-w.done
+	if code := w.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("worker ended with %d:\n%s", code, w.log)
+	}
+}
+
 // call makes n calls at once, each of the given length, and returns a function
 // that waits for all and fails the test for any that was not answered rightly.
 func (a *application) call(ctx context.Context, n, ms int) (wait func()) {
 	var calls sync.WaitGroup
-	c := client.New(a.caller, "sleeper")
+	c := client.New(a.caller, "sleeper", client.Timeout(5*time.Minute)) // ctx decides
 	for i := range n {
 		calls.Go(func() {
 			got, err := client.Result[int](ctx, c, "sleep", Job{N: i, MS: ms})
@@ -167,7 +177,7 @@ func (a *application) counts() (begun, ended map[int]int) {
 	return begun, ended
 }
 
-// begunBy returns how many jobs the process has begun and not ended.
+// runningAt returns how many jobs the process has begun and not ended.
 func (a *application) runningAt(w *worker) int {
 	a.Helper()
 	text, err := os.ReadFile(a.ledger)
