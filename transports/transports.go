@@ -33,6 +33,7 @@ type Message struct {
 // A Verdict says what becomes of a message whose handler has returned.
 type Verdict int
 
+// The verdicts.
 const (
 	Done    Verdict = iota // acknowledged
 	Retry                  // delivered again after Outcome.After, with one more failure

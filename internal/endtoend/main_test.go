@@ -51,14 +51,16 @@ func newSleeper(runner.Resources) (*jsonrpc.Mux, error) {
 	mux.Handle("sleep", jsonrpc.Func(func(ctx context.Context, j Job) (int, error) {
 		// One write each, so that lines of several processes do not mix and a
 		// killed one leaves whole lines.
-		fmt.Fprintf(ledger, "begin %d %d\n", j.N, os.Getpid())
+		if _, err := fmt.Fprintf(ledger, "begin %d %d\n", j.N, os.Getpid()); err != nil {
+			return 0, err
+		}
 		select {
 		case <-time.After(time.Duration(j.MS) * time.Millisecond):
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}
-		fmt.Fprintf(ledger, "end %d %d\n", j.N, os.Getpid())
-		return j.N, nil
+		_, err := fmt.Fprintf(ledger, "end %d %d\n", j.N, os.Getpid())
+		return j.N, err
 	}))
 	return mux, nil
 }

@@ -129,12 +129,10 @@ func (e *pinError) Error() string {
 // explainTLS makes of a failed handshake a sentence that says what to set.
 // Heroku Key-Value Store shows a certificate that it signed itself (heroku/roadmap#148).
 func explainTLS(err error) error {
-	var pin *pinError
-	if errors.As(err, &pin) {
+	if pin, ok := errors.AsType[*pinError](err); ok {
 		return &refusal{fmt.Errorf("TLS: %w; if the certificate was renewed, set JOURNEYMAN_REDIS_TLS=pin:%s", err, pin.got)}
 	}
-	var invalid *tls.CertificateVerificationError
-	if errors.As(err, &invalid) && len(invalid.UnverifiedCertificates) > 0 {
+	if invalid, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(invalid.UnverifiedCertificates) > 0 {
 		return &refusal{fmt.Errorf("TLS: the broker's certificate is not trusted (%w); "+
 			"set JOURNEYMAN_REDIS_TLS=pin:%s to accept exactly this one, "+
 			"or JOURNEYMAN_REDIS_TLS=insecure to accept any, as Heroku's self-signed ones that change need",
