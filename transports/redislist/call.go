@@ -163,6 +163,7 @@ func (t *Transport) delay(service string, f frame, done func(error)) error {
 		return fmt.Errorf("delays at a service of the article's form: %w", transports.ErrUnsupported)
 	}
 	t.commands.addTask(&task{
+		ctx: t.ctx,
 		add: func(p redis.Pipeliner) redis.Cmder {
 			due := t.clock.toBroker(f.NotBefore).UnixMilli()
 			return p.ZAdd(t.ctx, t.keys.delayed(service), redis.Z{Score: float64(due), Member: t.commands.encode(f)})

@@ -33,8 +33,10 @@ type commands struct {
 	refused chan struct{} // closed while refusal is set
 }
 
-// A task is any single command. It is sent at most once.
+// A task is any single command. It is sent at most once, and not after its ctx has
+// ended: nobody waits for the answer then.
 type task struct {
+	ctx  context.Context
 	add  func(redis.Pipeliner) redis.Cmder
 	done func(redis.Cmder, error) // the error says that there is no answer
 }
@@ -89,7 +91,7 @@ func (c *commands) do(ctx context.Context, add func(redis.Pipeliner) redis.Cmder
 		err error
 	}
 	answer := make(chan result, 1)
-	c.addTask(&task{add: add, done: func(cmd redis.Cmder, err error) {
+	c.addTask(&task{ctx: ctx, add: add, done: func(cmd redis.Cmder, err error) {
 		if err == nil {
 			err = cmd.Err()
 		}
@@ -220,6 +222,7 @@ func unavailable(cause error) error {
 func (c *commands) readClock() *task {
 	var before time.Time
 	return &task{
+		ctx: c.ctx,
 		add: func(p redis.Pipeliner) redis.Cmder {
 			before = time.Now()
 			return p.Time(c.ctx)
@@ -281,7 +284,12 @@ func (c *commands) exchange() error {
 // collect takes what one exchange may carry out of the queues.
 func (c *commands) collect() *exchange {
 	c.mu.Lock()
-	x := &exchange{commands: c, tasks: c.tasks}
+	x := &exchange{commands: c}
+	for _, t := range c.tasks {
+		if t.ctx.Err() == nil {
+			x.tasks = append(x.tasks, t)
+		}
+	}
 	c.tasks = nil
 	var size int
 	x.settles, size = takeSome(&c.settles, 0, (*settlement).size)

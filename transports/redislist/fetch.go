@@ -160,6 +160,7 @@ func (f *fetcher) unblock(ctx context.Context, stopped <-chan error) {
 	for {
 		if id := f.clientID.Load(); id != 0 {
 			f.commands.addTask(&task{
+				ctx:  ctx,
 				add:  func(p redis.Pipeliner) redis.Cmder { return p.ClientUnblock(ctx, id) },
 				done: func(redis.Cmder, error) {},
 			})

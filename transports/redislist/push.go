@@ -27,8 +27,15 @@ const (
 )
 
 // withdraw reports whether the request could be held back: it never reaches the
-// broker then, and done is not called.
-func (p *push) withdraw() bool { return p.state.CompareAndSwap(pushWaits, pushWithdrawn) }
+// broker then. Its body is let go, since it may stand in a queue for as long as
+// the broker does not answer.
+func (p *push) withdraw() bool {
+	if !p.state.CompareAndSwap(pushWaits, pushWithdrawn) {
+		return false
+	}
+	p.frame = frame{}
+	return true
+}
 
 func (p *push) leave() bool { return p.state.CompareAndSwap(pushWaits, pushLeaves) }
 

@@ -73,7 +73,7 @@ func (s *server) run(ctx context.Context) error {
 			return err
 		}
 		s.stats.fenced.Add(1)
-		s.log.Warn("declared dead while the broker could not be reached; going on under a new identity",
+		s.log.Warn("declared dead by another worker, or forgotten by the broker; going on under a new identity",
 			"service", s.service.Name, "worker", w.id)
 	}
 }
