@@ -41,7 +41,7 @@ test: compiler ## Run all tests, race detector on, with a real broker that they 
 
 .PHONY: lint
 lint: $(LINT) ## Find what breaks a rule; .golangci.yml has the rules and their reasons
-	@set -e; for dir in . $(EXAMPLES); do (set -x; cd $$dir && $(LINT) run ./...); done
+	@set -e; for dir in . $(EXAMPLES); do (set -x; cd $$dir && $(LINT) run --allow-serial-runners ./...); done
 
 .PHONY: fmt
 fmt: $(LINT) ## Format the code and its imports

@@ -102,7 +102,8 @@ func TestCall(t *testing.T) {
 	ids := make(map[string]bool)
 	for _, message := range w.seen {
 		var r struct{ ID string }
-		if err := json.Unmarshal([]byte(message[strings.Index(message, "{"):]), &r); err != nil {
+		_, body, _ := strings.Cut(message, "{")
+		if err := json.Unmarshal([]byte("{"+body), &r); err != nil {
 			t.Fatal(err)
 		}
 		if len(r.ID) < 8 || strings.ContainsAny(r.ID, `:{}`) || ids[r.ID] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -159,7 +160,7 @@ func (m *Mux) refusal(ctx context.Context, r *request) (e *Error) {
 		return e
 	}
 	attrs := []any{"method", r.method, "id", id, "err", r.err.Error()}
-	if p, ok := r.err.(*panicError); ok {
+	if p, ok := errors.AsType[*panicError](r.err); ok {
 		attrs = append(attrs, "stack", string(p.stack))
 	}
 	m.logger().ErrorContext(ctx, "handler failed", attrs...)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"slices"
 	"testing"
@@ -17,7 +16,7 @@ import (
 // valid reply to it or nothing. What is owed is worked out again here, by
 // encoding/json and with no code of the package.
 func FuzzAnswer(f *testing.F) {
-	mux := jsonrpc.Mux{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	mux := jsonrpc.Mux{Logger: slog.New(slog.DiscardHandler)}
 	mux.Handle("echo", echo)
 	mux.Handle("typed", same[query]())
 	mux.Handle("panic", jsonrpc.Raw(func(_ context.Context, params json.RawMessage) (any, error) { panic(string(params)) }))

@@ -71,7 +71,7 @@ func discover(t *testing.T, mux *jsonrpc.Mux) json.RawMessage {
 	return reply.Result
 }
 
-// After a wanted change: go test ./jsonrpc -run Discover -update
+// After a wanted change: go test ./jsonrpc -run Discover -update.
 func TestDiscoverGolden(t *testing.T) {
 	t.Parallel()
 	var got bytes.Buffer

@@ -2,6 +2,7 @@ package jsonrpc
 
 import (
 	"encoding/json"
+	"slices"
 )
 
 // MaxBatch is the greatest number of members in a batch. A longer one is
@@ -158,10 +159,8 @@ func stringOf(value json.RawMessage) (string, bool) {
 	if value[0] != '"' {
 		return "", false
 	}
-	for _, c := range value {
-		if c == '\\' {
-			return string(unquote(value, true)), true
-		}
+	if slices.Contains(value, '\\') {
+		return string(unquote(value, true)), true
 	}
 	return string(value[1 : len(value)-1]), true
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -174,7 +175,7 @@ func (s *scanner) escape() error {
 	s.pos++
 	c := s.peek()
 	if c != 'u' {
-		if c == 0 || bytes.IndexByte([]byte(`"\/bfnrt`), c) < 0 {
+		if c == 0 || strings.IndexByte(`"\/bfnrt`, c) < 0 {
 			return s.fail("illegal escape in a string")
 		}
 		return nil

@@ -51,8 +51,8 @@ func addMarshalers(t reflect.Type, known map[reflect.Type]*jsonschema.Schema, se
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 		addMarshalers(t.Elem(), known, seen)
 	case reflect.Struct:
-		for i := range t.NumField() {
-			addMarshalers(t.Field(i).Type, known, seen)
+		for f := range t.Fields() {
+			addMarshalers(f.Type, known, seen)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -99,7 +100,7 @@ func findBound(vcap, transport string) (broker, error) {
 		} `json:"credentials"`
 	}
 	if err := json.Unmarshal([]byte(vcap), &labels); err != nil {
-		return broker{}, fmt.Errorf("VCAP_SERVICES is not the JSON that Cloud Foundry writes; set JOURNEYMAN_URL") // err may quote a password
+		return broker{}, errors.New("VCAP_SERVICES is not the JSON that Cloud Foundry writes; set JOURNEYMAN_URL") // err may quote a password
 	}
 	for _, f := range families() {
 		if transport != "" && transport != f.name || f.variables == nil {

@@ -67,7 +67,7 @@ func (l lifecycle) run(ctx context.Context, w work) error {
 	}
 	stopTaking()
 
-	err, finished := l.await(w, done, began)
+	finished, err := l.await(w, done, began)
 	if !finished {
 		l.log.Warn("handing back what is not finished", "running", w.running())
 		return l.close(w, done)
@@ -81,7 +81,7 @@ func (l lifecycle) run(ctx context.Context, w work) error {
 
 // await waits for the work to finish, for the drain to be over, or for somebody
 // at a terminal to lose patience.
-func (l lifecycle) await(w work, done <-chan error, began time.Time) (err error, finished bool) {
+func (l lifecycle) await(w work, done <-chan error, began time.Time) (finished bool, err error) {
 	drain := time.NewTimer(l.drain)
 	defer drain.Stop()
 	var invite <-chan time.Time
@@ -91,14 +91,14 @@ func (l lifecycle) await(w work, done <-chan error, began time.Time) (err error,
 	for {
 		select {
 		case err := <-done:
-			return err, true
+			return true, err
 		case <-drain.C:
-			return nil, false
+			return false, nil
 		case <-invite:
 			l.log.Info(fmt.Sprintf("press Ctrl-C again to abandon %d calls", w.running()))
 		case s := <-l.signals:
 			if s == os.Interrupt && l.terminal && time.Since(began) >= insist {
-				return nil, false
+				return false, nil
 			}
 		}
 	}

@@ -1,8 +1,8 @@
 package runner
 
 import (
+	"bytes"
 	"os"
-	"strings"
 	"testing"
 )
 
@@ -17,7 +17,7 @@ func TestReadmeShowsSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(readme), string(table)) {
+	if !bytes.Contains(readme, table) {
 		t.Error("README.md does not contain runner/testdata/config.md as it stands")
 	}
 }

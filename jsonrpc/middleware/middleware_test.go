@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"os"
 	"testing"
@@ -21,7 +20,7 @@ func TestLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var got bytes.Buffer
-		mux := jsonrpc.Mux{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		mux := jsonrpc.Mux{Logger: slog.New(slog.DiscardHandler)}
 		mux.Use(middleware.Log(slog.New(slog.NewTextHandler(&got, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: untimed}))))
 		mux.Handle("good", jsonrpc.Raw(func(context.Context, json.RawMessage) (any, error) {
 			time.Sleep(1500 * time.Millisecond)

@@ -181,6 +181,7 @@ func (t *Transport) settle(w *worker, q *queue, j *job, o transports.Outcome) {
 		return
 	case transports.Bury:
 		q.dead = append(q.dead, DeadLetter{Message: j.message, Err: o.Err})
+	case transports.Done:
 	}
 	for _, m := range o.Follow {
 		if m.ID == "" {
