@@ -41,10 +41,10 @@ const concurrency = 8
 func (m *Mux) Answer(ctx context.Context, body []byte) Answer {
 	members, batch, fault, err := parse(body)
 	if err != nil {
-		return Answer{Reply: appendError(nil, null, Errorf(CodeParse, "Parse error").WithData(err.Error()))}
+		return Answer{Reply: errorReply(null, Errorf(CodeParse, "Parse error").WithData(err.Error()))}
 	}
 	if fault != "" {
-		return Answer{Reply: appendError(nil, null, invalid(fault))}
+		return Answer{Reply: errorReply(null, invalid(fault))}
 	}
 	if len(members) == 1 {
 		m.settle(ctx, &members[0])
@@ -93,7 +93,7 @@ func collect(members []request, batch bool) Answer {
 // settle fills in r.reply or, for a notification, r.err.
 func (m *Mux) settle(ctx context.Context, r *request) {
 	if r.fault != "" {
-		r.reply = appendError(nil, r.id, invalid(r.fault))
+		r.reply = errorReply(r.id, invalid(r.fault))
 		return
 	}
 	var result json.RawMessage
@@ -107,9 +107,9 @@ func (m *Mux) settle(ctx context.Context, r *request) {
 	switch {
 	case !r.call:
 	case refusal != nil:
-		r.reply = appendError(nil, r.id, refusal)
+		r.reply = errorReply(r.id, refusal)
 	default:
-		r.reply = appendResult(make([]byte, 0, len(r.id)+len(result)+48), r.id, result)
+		r.reply = resultReply(r.id, result)
 	}
 }
 

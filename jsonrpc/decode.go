@@ -37,5 +37,5 @@ func DecodeRequests(body []byte) (requests []Request, batch bool, refused *Error
 // EncodeError returns a response that says no; id is that of the request, null if
 // it has none.
 func EncodeError(id json.RawMessage, e *Error) []byte {
-	return appendError(nil, id, e)
+	return errorReply(id, e)
 }

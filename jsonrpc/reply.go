@@ -8,18 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// appendResult appends a reply that succeeded. result must be valid JSON.
-func appendResult(dst []byte, id, result json.RawMessage) []byte {
-	dst = appendID(dst, id)
+// resultReply returns a reply that succeeded. result must be valid JSON.
+func resultReply(id, result json.RawMessage) []byte {
+	dst := appendID(make([]byte, 0, len(id)+len(result)+48), id)
 	dst = append(dst, `,"result":`...)
 	dst = append(dst, result...)
 	return append(dst, '}')
 }
 
-// appendError appends a reply that failed. A handler may have filled e with
+// errorReply returns a reply that failed. A handler may have filled e with
 // anything; what comes out is valid all the same.
-func appendError(dst []byte, id json.RawMessage, e *Error) []byte {
-	dst = appendID(dst, id)
+func errorReply(id json.RawMessage, e *Error) []byte {
+	dst := appendID(nil, id)
 	dst = append(dst, `,"error":{"code":`...)
 	dst = strconv.AppendInt(dst, int64(e.Code), 10)
 	dst = append(dst, `,"message":`...)
