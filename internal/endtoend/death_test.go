@@ -17,7 +17,7 @@ func TestKilledWorker(t *testing.T) {
 	t.Parallel()
 	url, namespace := brokertest.Namespace(t)
 	a := newApplication(t, url, namespace)
-	workers := []*worker{a.start(), a.start(), a.start()} // of which each takes its share
+	workers := a.startAll(3)
 	const calls = 96
 	wait := a.call(t.Context(), calls, 1000)
 	victim := workers[0]
@@ -48,7 +48,7 @@ func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	url, namespace := brokertest.Namespace(t)
 	a := newApplication(t, url, namespace)
-	old := []*worker{a.start("JOURNEYMAN_CONCURRENCY=4"), a.start("JOURNEYMAN_CONCURRENCY=4")}
+	old := a.startAll(2, "JOURNEYMAN_CONCURRENCY=4")
 	const calls = 600
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -87,7 +87,8 @@ func TestStoppedWorker(t *testing.T) {
 	t.Parallel()
 	url, namespace := brokertest.Namespace(t)
 	a := newApplication(t, url, namespace)
-	stopped, other := a.start(), a.start()
+	workers := a.startAll(2)
+	stopped, other := workers[0], workers[1]
 	const calls = 64
 	wait := a.call(t.Context(), calls, 500)
 	a.eventually("jobs to run in both", func() bool { return a.runningAt(stopped) > 0 && a.runningAt(other) > 0 })

@@ -29,7 +29,7 @@ func TestFrozenBroker(t *testing.T) {
 	}
 	server := brokertest.Redis(t)
 	a := newApplication(t, server.URL, "")
-	workers := []*worker{a.start(), a.start(), a.start()}
+	workers := a.startAll(3)
 	ctx, cancel := context.WithTimeout(t.Context(), freeze+time.Minute)
 	defer cancel()
 	const calls = 64

@@ -88,6 +88,21 @@ func newApplication(t *testing.T, url, namespace string) *application {
 	return a
 }
 
+// startAll starts n workers and returns when each of them is there to take its
+// share: who comes first would take everything.
+func (a *application) startAll(n int, env ...string) []*worker {
+	a.Helper()
+	workers := make([]*worker, n)
+	for i := range workers {
+		workers[i] = a.start(env...)
+	}
+	a.eventually("all workers to join", func() bool {
+		all, err := a.caller.Services(a.Context())
+		return err == nil && len(all) == 1 && len(all[0].Workers) == n
+	})
+	return workers
+}
+
 // A worker is one process that serves sleeper.
 type worker struct {
 	*exec.Cmd
