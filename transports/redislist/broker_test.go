@@ -38,6 +38,11 @@ func process(tb testing.TB, o Options) *Transport {
 // which returns what Serve returned.
 func serve(tb testing.TB, tr *Transport, h transports.Handler) (stop func() error) {
 	tb.Helper()
+	return serveSlots(tb, tr, h, 0)
+}
+
+func serveSlots(tb testing.TB, tr *Transport, h transports.Handler, slots int) (stop func() error) {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {

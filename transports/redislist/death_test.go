@@ -217,7 +217,7 @@ func TestLostMoveIsFound(t *testing.T) {
 	url, namespace := brokertest.Namespace(t)
 	client := redisAt(t, url)
 	tr := process(t, Options{URL: url, Namespace: namespace})
-	serve(t, tr, echo)
+	serveSlots(t, tr, echo, 1) // the fetcher holds every slot there is
 	ctx := t.Context()
 	k := tr.keys
 	var id string

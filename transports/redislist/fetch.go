@@ -53,24 +53,27 @@ func (f *fetcher) run(ctx context.Context, w *worker) error {
 			return nil
 		}
 		w.awaitLease(ctx, f.timing.lease)
-		for _, e := range w.takeFound(n - 1) {
+		for _, e := range w.takeFound(n) {
 			f.begin(w, e)
 			n--
+		}
+		if n == 0 {
+			continue
 		}
 		raws, err := f.take(w, n)
 		if len(raws) > 0 {
 			w.awaitLease(ctx, f.timing.lease)
 		}
 		for _, raw := range raws {
-			if e := w.take(raw); e == nil {
-				f.release(1)
-			} else if ctx.Err() == nil {
+			switch e := w.take(raw); {
+			case e != nil && ctx.Err() == nil:
 				f.begin(w, e)
-			} else {
+				n--
+			case e != nil:
 				f.putBack(w, e)
 			}
 		}
-		f.release(n - len(raws))
+		f.release(n)
 		switch {
 		case err == nil:
 			failures = 0
@@ -180,11 +183,9 @@ func (f *fetcher) unblock(ctx context.Context, stopped <-chan error) {
 // putBack returns a message that arrived after this process stopped taking. It was
 // never begun, so nothing is noted on it.
 func (s *server) putBack(w *worker, e *entry) {
-	if !w.end(e) {
-		<-s.slots
-		return
+	if w.end(e) {
+		s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw})
 	}
-	s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw})
 }
 
 // begin starts the handler of a message that holds a slot.
@@ -196,6 +197,7 @@ func (s *server) begin(w *worker, e *entry) {
 		return
 	}
 	s.handlers.Go(func() {
+		defer func() { <-s.slots }()
 		defer cancel(nil)
 		s.handle(ctx, w, e)
 	})
@@ -223,8 +225,15 @@ func (s *server) handle(ctx context.Context, w *worker, e *entry) {
 	if !w.end(e) {
 		// Given back or fenced: the result is somebody else's to give.
 		s.stats.notMine.Add(1)
-		<-s.slots
 		return
 	}
-	s.settle(w, s.settlementOf(e, outcome))
+	// The slot is free for the next message before the broker has settled this
+	// one; but a broker that does not answer must not let results pile up.
+	select {
+	case s.unsettled <- struct{}{}:
+		out := s.settlementOf(e, outcome)
+		out.counted = true
+		s.settle(w, out)
+	case <-s.ctx.Done():
+	}
 }

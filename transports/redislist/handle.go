@@ -86,8 +86,7 @@ func failed(f frame, cause error) string {
 	return f.encode()
 }
 
-// settle sends a settlement off. The slot is free again when the broker has
-// answered, so that the backup list never outgrows the slots.
+// settle sends a settlement off.
 func (s *server) settle(w *worker, out *settlement) {
 	out.worker = w
 	out.done = func(result settleResult) {
@@ -101,8 +100,8 @@ func (s *server) settle(w *worker, out *settlement) {
 		case settled:
 		}
 		w.forget(out.entry)
-		if !out.running {
-			<-s.slots
+		if out.counted {
+			<-s.unsettled
 		}
 	}
 	s.commands.addSettlement(out)

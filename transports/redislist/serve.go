@@ -17,12 +17,15 @@ import (
 // takes messages one after the other.
 type server struct {
 	*Transport
-	service  transports.Service
-	values   context.Context // of Serve's caller, without its cancellation
-	started  time.Time
-	slots    chan struct{} // a token for each message that is worked on or not settled
-	handlers sync.WaitGroup
-	fetch    *fetcher
+	service transports.Service
+	values  context.Context // of Serve's caller, without its cancellation
+	started time.Time
+	slots   chan struct{} // a token for each message that is worked on, or may be taken
+	// A token for each result whose settlement the broker has not confirmed. With
+	// the slots they bound the backup list.
+	unsettled chan struct{}
+	handlers  sync.WaitGroup
+	fetch     *fetcher
 }
 
 // Serve implements transports.Server.
@@ -54,7 +57,7 @@ func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
 
 	srv := &server{
 		Transport: t, service: s, values: context.WithoutCancel(ctx), started: time.Now(),
-		slots: make(chan struct{}, s.Slots),
+		slots: make(chan struct{}, s.Slots), unsettled: make(chan struct{}, s.Slots+maxBatch),
 	}
 	srv.fetch = newFetcher(srv)
 	defer srv.fetch.close()
@@ -107,7 +110,7 @@ func (s *server) runAs(ctx context.Context, w *worker) error {
 	stopTaking()
 	s.fetch.unblock(life, fetched)
 	for _, e := range w.takeFound(cap(s.slots)) {
-		s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw, running: true})
+		s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw})
 	}
 	if serveErr == nil {
 		serveErr = s.drain(w, fenced)
@@ -146,7 +149,7 @@ func (s *server) giveBack(w *worker, cause error) {
 	for _, e := range open {
 		f := e.frame
 		f.Redelivered = true
-		s.settle(w, &settlement{entry: e, action: actReturn, next: f.encode(), running: true})
+		s.settle(w, &settlement{entry: e, action: actReturn, next: f.encode()})
 	}
 	for _, cancel := range cancels {
 		cancel(cause)

@@ -28,7 +28,7 @@ type settlement struct {
 	reply   []byte
 	life    time.Duration // of the reply list
 	follow  []string      // messages for the same queue
-	running bool          // its handler has not returned, and keeps the slot
+	counted bool          // among server.unsettled
 	done    func(settleResult)
 }
 
