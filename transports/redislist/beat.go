@@ -17,7 +17,7 @@ func (s *server) join(ctx, life context.Context, w *worker) (fenced <-chan struc
 	refused := s.commands.whenRefused()
 	joined := make(chan error, 1)
 	attempt := func() {
-		go func() { _, err := s.beat(life, w, true); joined <- err }()
+		go func() { joined <- s.beat(life, w, true) }()
 	}
 	attempt()
 	for failures := 1; ; failures++ {
@@ -29,7 +29,7 @@ func (s *server) join(ctx, life context.Context, w *worker) (fenced <-chan struc
 				return out, nil
 			}
 			if failures == 1 {
-				s.log.Warn("broker not reached, trying again", "service", s.service.Name, "error", err)
+				s.log.Debug("broker not reached, trying again", "service", s.service.Name, "error", err)
 			}
 			timer := time.AfterFunc(backoff(failures), attempt)
 			defer timer.Stop()
@@ -47,9 +47,8 @@ func (s *server) join(ctx, life context.Context, w *worker) (fenced <-chan struc
 // worker was declared dead. While the broker does not answer it waits: a broker
 // that stands still is no reason to drop anything.
 func (s *server) keepAlive(life context.Context, w *worker, fenced chan struct{}) {
-	var swept time.Time
 	for wait(life, jittered(s.timing.beat)) == nil {
-		held, err := s.beat(life, w, false)
+		err := s.beat(life, w, false)
 		switch {
 		case errors.Is(err, errFenced):
 			w.fence(errFenced)
@@ -59,44 +58,39 @@ func (s *server) keepAlive(life context.Context, w *worker, fenced chan struct{}
 			s.log.Debug("beat", "service", s.service.Name, "error", err)
 			continue
 		}
-		if held > w.count() {
-			s.audit(life, w)
-		}
-		if time.Since(swept) >= s.timing.sweep*3/4 {
-			swept = time.Now()
-			s.sweep(life, w)
-		}
+		s.audit(life, w)
+		s.sweep(life, w)
 	}
 }
 
-// beat returns how many messages the worker's backup list holds.
-func (s *server) beat(ctx context.Context, w *worker, first bool) (held int, err error) {
+// beat returns errFenced when the worker has been declared dead.
+func (s *server) beat(ctx context.Context, w *worker, first bool) error {
 	k, name := s.keys, s.service.Name
-	keys := []string{k.workers(name), k.steady(name), k.former(name), k.about(name), w.backup, w.queue, k.delayed(name)}
+	keys := []string{k.workers(name), k.steady(name), k.former(name), k.about(name), w.queue, k.delayed(name)}
 	var before time.Time
 	var answer []int64
-	err = s.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
+	err := s.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
 		before = time.Now()
 		if first {
-			p.SAdd(ctx, k.services(), name)
+			p.SAdd(ctx, k.services(), s.announcedNames()...) // the broker may have lost them with the worker
 			return beatScript.call(ctx, p, keys, w.id, s.timing.lease.Milliseconds(), 1, s.describe(w))
 		}
 		return beatScript.call(ctx, p, keys, w.id, s.timing.lease.Milliseconds(), 0)
 	}, func(cmd redis.Cmder) { answer, _ = cmd.(*redis.Cmd).Int64Slice() })
 	if err != nil {
-		return 0, err
+		return err
 	}
 	s.clock.set(answer[1], before)
 	if answer[0] == 0 {
-		return 0, errFenced
+		return errFenced
 	}
 	w.renew(before)
-	return int(answer[2]), nil
+	return nil
 }
 
 // sweep declares workers dead whose lease is over and gives their messages back.
 func (s *server) sweep(ctx context.Context, w *worker) {
-	const most = 500
+	const most = 4 << 20 // bytes in one script; then others get their turn
 	k, name := s.keys, s.service.Name
 	keys := []string{k.workers(name), k.steady(name), k.former(name), k.about(name), w.queue}
 	for {
@@ -109,13 +103,13 @@ func (s *server) sweep(ctx context.Context, w *worker) {
 			s.log.Debug("sweep", "service", name, "error", err)
 			return
 		}
-		dead, given := answer[0], answer[1]
+		dead, given, more := answer[0], answer[1], answer[2]
 		if dead > 0 || given > 0 {
 			s.stats.reaped.Add(max(dead, 0))
 			s.stats.givenBack.Add(given)
 			s.log.Warn("took over from dead workers", "service", name, "workers", dead, "requests", given)
 		}
-		if given < most {
+		if more == 0 {
 			return
 		}
 	}
@@ -124,6 +118,9 @@ func (s *server) sweep(ctx context.Context, w *worker) {
 // audit looks for messages that were moved into the backup list by a command
 // whose answer never arrived, and has the fetcher begin them.
 func (s *server) audit(ctx context.Context, w *worker) {
+	if !w.beginAudit() {
+		return
+	}
 	var list []string
 	err := s.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
 		return p.LRange(ctx, w.backup, 0, -1)
@@ -131,11 +128,8 @@ func (s *server) audit(ctx context.Context, w *worker) {
 	if err != nil {
 		return
 	}
-	found := w.audit(list)
-	if len(found) == 0 {
-		return
+	if found := w.audit(list); found > 0 {
+		s.stats.found.Add(int64(found))
+		s.log.Warn("found requests whose delivery was cut off", "service", s.service.Name, "requests", found)
 	}
-	s.stats.found.Add(int64(len(found)))
-	s.log.Warn("found requests whose delivery was cut off", "service", s.service.Name, "requests", len(found))
-	w.adopt(found)
 }

@@ -256,7 +256,7 @@ func TestWrongPassword(t *testing.T) {
 	serveErr := tr.Serve(t.Context(), transports.Service{Name: calculator, Handler: echo})
 	_, callErr := call(t, tr, "x")
 	for what, err := range map[string]error{"Serve": serveErr, "Call": callErr, "Ping": tr.Ping(t.Context())} {
-		if !errors.Is(err, transports.ErrUnavailable) || !strings.Contains(err.Error(), "credentials") {
+		if !errors.Is(err, transports.ErrUnavailable) || !strings.Contains(err.Error(), "WRONGPASS") {
 			t.Errorf("%s: %v, want ErrUnavailable because of the credentials", what, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "wrongsecret") {
@@ -332,10 +332,10 @@ func TestFullBrokerDrains(t *testing.T) {
 	}
 	var ran atomic.Int32
 	worker := process(t, Options{URL: server.URL})
-	serve(t, worker, func(context.Context, transports.Message) transports.Outcome {
+	serveSlots(t, worker, func(context.Context, transports.Message) transports.Outcome {
 		ran.Add(1)
 		return transports.Outcome{}
-	})
+	}, 1)
 	eventually(t, "the queue to drain", func() bool { return ran.Load() == 10 })
 	eventually(t, "all to be settled", func() bool {
 		keys, _ := client.Keys(ctx, "{calculator}:w:*").Result()

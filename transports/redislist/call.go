@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,7 +24,10 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 	if t.isArticle(service) {
 		return t.callArticle(ctx, service, m)
 	}
-	answer := t.replies.expect(m.ID)
+	answer, ok := t.replies.expect(m.ID)
+	if !ok {
+		return nil, fmt.Errorf("message id %q: another call that waits has the same", m.ID)
+	}
 	defer t.replies.forget(m.ID)
 	failed := make(chan error, 1)
 	p := t.push(service, frame{Message: m, replyTo: t.replies.key}, func(err error) {
@@ -88,6 +92,14 @@ func (t *Transport) accept(ctx context.Context, service string, m *transports.Me
 	if err := transports.CheckName(service); err != nil {
 		return fmt.Errorf("%w: %w", transports.ErrNoService, err)
 	}
+	if err := t.complete(m); err != nil {
+		return err
+	}
+	return t.checkService(ctx, service)
+}
+
+// complete fills in the message's id and refuses what would not arrive as it was sent.
+func (t *Transport) complete(m *transports.Message) error {
 	if err := checkHeader(m.Header); err != nil {
 		return err
 	}
@@ -96,13 +108,13 @@ func (t *Transport) accept(ctx context.Context, service string, m *transports.Me
 	}
 	if m.ID == "" {
 		m.ID = t.nextID()
-	} else if oneLine(m.ID) != m.ID {
-		return errors.New("message id has a control character")
+	} else if oneLine(m.ID) != m.ID || strings.TrimSpace(m.ID) != m.ID {
+		return fmt.Errorf("message id %q: want no control characters and no white space around it", m.ID)
 	}
 	if size := sizeOf(m); size > t.options.MaxMessage {
 		return fmt.Errorf("%w: %d bytes, the limit is %d (JOURNEYMAN_MAX_MESSAGE)", transports.ErrTooLarge, size, t.options.MaxMessage)
 	}
-	return t.checkService(ctx, service)
+	return nil
 }
 
 // checkService returns nil for a name that some process has announced.

@@ -25,7 +25,13 @@ func (c *clock) set(ms int64, before time.Time) {
 	defer c.mu.Unlock()
 	took := now.Sub(before)
 	if took > slowReading && !c.local.IsZero() {
-		return
+		// It was taken at some time in between; believe it only where the
+		// estimate cannot be right.
+		read := time.UnixMilli(ms)
+		earliest := c.broker.Add(before.Sub(c.local))
+		if !read.Before(earliest.Add(-slowReading)) && !read.After(earliest.Add(took+slowReading)) {
+			return
+		}
 	}
 	c.broker, c.local = time.UnixMilli(ms), before.Add(took/2)
 }

@@ -125,9 +125,9 @@ func (c *commands) run() {
 		case <-idle.C:
 			// Keeps the connection from being closed as idle, and the clock right.
 			c.addTask(c.readClock())
+			idle.Reset(c.timing.idle)
 		case <-c.wake:
 		}
-		idle.Reset(c.timing.idle)
 
 		// Whoever is about to add something gets to do so first.
 		runtime.Gosched()
@@ -187,16 +187,15 @@ func (c *commands) failOverdue(cause error) {
 }
 
 // refuse records that the broker will not have us, until it does.
-func (c *commands) refuse(err error) {
+func (c *commands) refuse(refusal *transports.Refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if (err == nil) == (c.refusal == nil) {
-		return
-	}
-	c.refusal = err
-	if err != nil {
+	switch {
+	case refusal != nil && c.refusal == nil:
+		c.refusal = refusal
 		close(c.refused)
-	} else {
+	case refusal == nil && c.refusal != nil:
+		c.refusal = nil
 		c.refused = make(chan struct{})
 	}
 }
@@ -255,12 +254,8 @@ func (c *commands) abandon() {
 func (c *commands) exchange() error {
 	x := c.collect()
 	unsent, err := c.line.exec(x.fill)
-	var refused *refusal
-	switch {
-	case err == nil:
-		c.refuse(nil)
-	case errors.As(err, &refused):
-		c.refuse(unavailable(err))
+	if refusal, ok := errors.AsType[*transports.Refusal](err); ok || err == nil {
+		c.refuse(refusal)
 	}
 	x.resolveTasks(err, unsent)
 	again, settleErr := x.resolveSettlements(err, unsent)

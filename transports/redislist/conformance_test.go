@@ -17,7 +17,6 @@ func quick() timing {
 	t := defaultTiming()
 	t.lease = 800 * time.Millisecond
 	t.beat = 200 * time.Millisecond
-	t.sweep = 200 * time.Millisecond
 	t.block = time.Second
 	t.silence = time.Second
 	return t

@@ -3,6 +3,7 @@ package redislist
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -169,8 +170,9 @@ func TestSweepNeedsSteadyBeats(t *testing.T) {
 	now := time.Now().UnixMilli()
 	const lease = 8000
 	sweep := func() []int64 {
+		t.Helper()
 		keys := []string{k.workers(calculator), k.steady(calculator), k.former(calculator), k.about(calculator), k.queue(calculator)}
-		got, err := client.Eval(ctx, sweepSource, keys, "me", lease, k.backups(calculator), 500, 3_600_000).Int64Slice()
+		got, err := client.Eval(ctx, sweepSource, keys, "me", lease, k.backups(calculator), 1<<20, 3_600_000).Int64Slice()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +183,7 @@ func TestSweepNeedsSteadyBeats(t *testing.T) {
 		client.ZAdd(ctx, k.workers(calculator), z("dead", now-1), z("me", myEnd))
 		client.ZAdd(ctx, k.steady(calculator), z("me", mySince))
 	}
-	client.LPush(ctx, k.backup(calculator, "dead"), "1", "2", "3")
+	client.LPush(ctx, k.backup(calculator, "dead"), "{1}", "{2}", "{3}")
 	for name, judge := range map[string]struct{ end, since int64 }{
 		"whose own lease is over":                {now - 1, now - 60_000},
 		"whose last beat was half a lease ago":   {now + lease/2 - 1000, now - 60_000},
@@ -197,7 +199,7 @@ func TestSweepNeedsSteadyBeats(t *testing.T) {
 		t.Fatalf("a steady worker swept %v, want one dead and three given back", got)
 	}
 	got := client.LRange(ctx, k.queue(calculator), 0, -1).Val()
-	want := []string{"Deaths: 1\n\n3", "Deaths: 1\n\n2", "Deaths: 1\n\n1"} // served from the right: the oldest first
+	want := []string{"Deaths: 1\n\n{3}", "Deaths: 1\n\n{2}", "Deaths: 1\n\n{1}"} // served from the right: the oldest first
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("queue is %q, want %q", got, want)
 	}
@@ -216,7 +218,7 @@ func TestLostMoveIsFound(t *testing.T) {
 	t.Parallel()
 	url, namespace := brokertest.Namespace(t)
 	client := redisAt(t, url)
-	tr := process(t, Options{URL: url, Namespace: namespace})
+	tr := process(t, Options{URL: url, Namespace: namespace, Instance: namespace})
 	serveSlots(t, tr, echo, 1) // the fetcher holds every slot there is
 	ctx := t.Context()
 	k := tr.keys
@@ -232,6 +234,16 @@ func TestLostMoveIsFound(t *testing.T) {
 	if err := client.LPush(ctx, k.backup(calculator, id), `{"id":"`+key+`"}`).Err(); err != nil {
 		t.Fatal(err)
 	}
+	// Nobody looks for lost messages before a connection was lost.
+	eventually(t, "the connection on which it waits for requests", func() bool {
+		for line := range strings.Lines(client.ClientList(ctx).Val()) {
+			if strings.Contains(line, "name=journeyman:"+namespace+":queue-calculator") {
+				number := strings.TrimPrefix(strings.Fields(line)[0], "id=")
+				return client.ClientKillByFilter(ctx, "ID", number).Val() == 1
+			}
+		}
+		return false
+	})
 	if _, err := client.BRPop(ctx, patience, key).Result(); err != nil {
 		t.Fatal(err)
 	}
@@ -259,3 +271,85 @@ func TestScriptsFlushed(t *testing.T) {
 }
 
 func z(member string, score int64) redis.Z { return redis.Z{Member: member, Score: float64(score)} }
+
+// What a broker that has lost its data accepts afterwards is not lost with it,
+// though the workers went on taking under names that it no longer knows.
+func TestFlushedBroker(t *testing.T) {
+	t.Parallel()
+	server := brokertest.Redis(t)
+	o := Options{URL: server.URL}
+	workers := []*Transport{process(t, o), process(t, o)}
+	var mu sync.Mutex
+	ran := make(map[string]bool)
+	for _, w := range workers {
+		serve(t, w, func(_ context.Context, m transports.Message) transports.Outcome {
+			time.Sleep(time.Millisecond) // lets the other have some
+			mu.Lock()
+			defer mu.Unlock()
+			ran[string(m.Body)] = true
+			return transports.Outcome{}
+		})
+	}
+	caller := process(t, o)
+	if err := caller.Send(t.Context(), calculator, transports.Message{Body: []byte("before")}); err != nil {
+		t.Fatal(err)
+	}
+	redisAt(t, server.URL).FlushAll(t.Context())
+	for i := range 10 {
+		if err := caller.Send(t.Context(), calculator, transports.Message{Body: []byte(fmt.Sprint(i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all that was sent after the flush to run", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		delete(ran, "before")
+		return len(ran) == 10
+	})
+	eventually(t, "the service to be announced again", func() bool {
+		all, err := caller.Services(t.Context())
+		return err == nil && len(all) == 1 && len(all[0].Workers) == len(workers)
+	})
+}
+
+// Scripts that found the queue's key taken would otherwise take messages out of
+// one list and put them nowhere.
+func TestNothingIsLostToAWrongKey(t *testing.T) {
+	t.Parallel()
+	server := brokertest.Redis(t)
+	client := redisAt(t, server.URL)
+	tr := process(t, Options{URL: server.URL})
+	const running = 5
+	started, never := make(chan struct{}, running), make(chan struct{})
+	t.Cleanup(func() { close(never) })
+	done := make(chan error, 1)
+	go func() {
+		done <- tr.Serve(context.WithoutCancel(t.Context()), transports.Service{Name: calculator, Handler: func(ctx context.Context, _ transports.Message) transports.Outcome {
+			started <- struct{}{}
+			select {
+			case <-never:
+			case <-ctx.Done():
+			}
+			return transports.Outcome{}
+		}})
+	}()
+	caller := process(t, Options{URL: server.URL})
+	for i := range running {
+		if err := caller.Send(t.Context(), calculator, transports.Message{Body: []byte(fmt.Sprint(i))}); err != nil {
+			t.Fatal(err)
+		}
+		<-started
+	}
+	client.Set(t.Context(), calculator, "somebody's", 0)
+	if err := <-done; err == nil {
+		t.Error("Serve ended without an error")
+	}
+	keys := client.Keys(t.Context(), "{calculator}:w:*").Val()
+	held := int64(0)
+	for _, key := range keys {
+		held += client.LLen(t.Context(), key).Val()
+	}
+	if held != running {
+		t.Errorf("%d of %d messages are left", held, running)
+	}
+}

@@ -25,8 +25,8 @@ type dialer struct {
 var errUsedUp = errors.New("connection used up")
 
 // connect dials the broker and wraps the connection in a client that can use no other.
-func (d *dialer) connect(name string) (*connection, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), d.timing.connect)
+func (d *dialer) connect(ctx context.Context, name string) (*connection, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.timing.connect)
 	defer cancel()
 	netDialer := net.Dialer{
 		// A broker that stands still answers these all the same: its kernel does.
@@ -74,7 +74,7 @@ func (d *dialer) connect(name string) (*connection, error) {
 // alive returns nil once the broker has answered on a connection of its own. It
 // waits no longer than timing.silence.
 func (d *dialer) alive(ctx context.Context) error {
-	conn, err := d.connect("probe")
+	conn, err := d.connect(ctx, "probe")
 	if err != nil {
 		return err
 	}
@@ -83,5 +83,8 @@ func (d *dialer) alive(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.socket.Close() })
 	defer stop()
 	defer conn.close()
-	return conn.client.Ping(context.Background()).Err()
+	if err := conn.client.Ping(context.Background()).Err(); err != nil && !answered(err) {
+		return err
+	}
+	return nil // be it "max number of clients reached"
 }

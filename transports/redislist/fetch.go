@@ -1,9 +1,12 @@
 package redislist
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,6 +22,7 @@ type fetcher struct {
 	*server
 	line     *line
 	clientID atomic.Int64 // of the present connection; 0 where the server does not tell
+	full     bool         // the last BLMOVE was refused for want of memory
 }
 
 func newFetcher(s *server) *fetcher {
@@ -45,7 +49,7 @@ func (f *fetcher) close() {
 }
 
 // run takes messages while there are free slots, until ctx ends. It returns an
-// error when the queue's key can never be taken from.
+// error when nothing can ever be taken.
 func (f *fetcher) run(ctx context.Context, w *worker) error {
 	for failures := 0; ; {
 		n := f.acquire(ctx)
@@ -64,31 +68,60 @@ func (f *fetcher) run(ctx context.Context, w *worker) error {
 		if len(raws) > 0 {
 			w.awaitLease(ctx, f.timing.lease)
 		}
-		for _, raw := range raws {
-			switch e := w.take(raw); {
-			case e != nil && ctx.Err() == nil:
-				f.begin(w, e)
-				n--
-			case e != nil:
-				f.putBack(w, e)
-			}
-		}
-		f.release(n)
-		switch {
-		case err == nil:
+		f.release(n - f.receive(ctx, w, raws))
+		if err == nil {
 			failures = 0
 			continue
-		case strings.Contains(err.Error(), "WRONGTYPE"):
-			return fmt.Errorf("key %s holds no list: something else uses the service's name; set JOURNEYMAN_NAMESPACE: %w", w.queue, err)
-		case isNoScript(err):
-			f.line.reset()
+		}
+		if err := f.permanent(w, err); err != nil {
+			return err
 		}
 		failures++
-		f.log.Debug("take requests", "service", f.service.Name, "error", err)
+		level := slog.LevelDebug
+		if failures == 5 { // it is no hiccup
+			level = slog.LevelWarn
+		}
+		f.log.Log(ctx, level, "cannot take requests", "service", f.service.Name, "err", err)
 		if len(raws) == 0 && wait(ctx, backoff(failures)) != nil {
 			return nil
 		}
 	}
+}
+
+// receive begins what was taken, or puts it back, newest first, once ctx has
+// ended. It returns how many were begun.
+func (f *fetcher) receive(ctx context.Context, w *worker, raws []string) (begun int) {
+	var late []*entry
+	for _, raw := range raws {
+		switch e := w.take(raw); {
+		case e == nil:
+		case ctx.Err() == nil:
+			f.begin(w, e)
+			begun++
+		default:
+			late = append(late, e)
+		}
+	}
+	for _, e := range slices.Backward(late) {
+		f.putBack(w, e)
+	}
+	return begun
+}
+
+// permanent returns why nothing will ever be taken, if err says so.
+func (f *fetcher) permanent(w *worker, err error) error {
+	if refusal, ok := errors.AsType[*transports.Refusal](err); ok {
+		return refusal
+	}
+	switch text := err.Error(); {
+	case strings.Contains(text, "WRONGTYPE"):
+		return fmt.Errorf("key %s holds no list: something else uses the service's name; set JOURNEYMAN_NAMESPACE: %w", w.queue, err)
+	case strings.Contains(text, "NOPERM"):
+		return &transports.Refusal{Err: fmt.Errorf("the broker does not permit what workers need: %w", err)}
+	case isNoScript(err):
+		f.line.reset()
+	}
+	return nil
 }
 
 // acquire waits for a free slot and takes as many as are free, up to one batch.
@@ -124,32 +157,41 @@ func (f *fetcher) release(n int) {
 
 // take waits for one message and takes with it what else is there, n at most.
 // Whatever was moved is returned, with or without an error.
-func (f *fetcher) take(w *worker, n int) ([]string, error) {
+func (f *fetcher) take(w *worker, n int) (raws []string, err error) {
 	var first *redis.StringCmd
 	var more *redis.Cmd
-	_, err := f.line.exec(func(p redis.Pipeliner) {
-		first = p.BLMove(f.ctx, w.queue, w.backup, "RIGHT", "LEFT", f.timing.block)
-		if n > 1 {
-			more = takeScript.call(f.ctx, p, []string{w.queue, w.backup, w.keys.workers(w.service)}, n-1, maxExchange)
+	_, lineErr := f.line.exec(func(p redis.Pipeliner) {
+		if !f.full {
+			first = p.BLMove(f.ctx, w.queue, w.backup, "RIGHT", "LEFT", f.timing.block)
+			n--
+		}
+		if n > 0 {
+			more = takeScript.call(f.ctx, p, []string{w.queue, w.backup, w.keys.workers(w.service)}, n, maxExchange)
 		}
 	})
-	var raws []string
+	if lineErr != nil {
+		w.suspect()
+	} else {
+		w.answered()
+	}
 	if first != nil {
-		if raw, e := first.Result(); e == nil {
+		raw, e := first.Result()
+		switch {
+		case e == nil:
 			raws = append(raws, raw)
-		} else if err == nil && !errors.Is(e, redis.Nil) {
-			// "OOM": a full Redis refuses BLMOVE; the script gets through.
+		case !errors.Is(e, redis.Nil):
 			err = e
 		}
 	}
 	if more != nil {
-		if taken, e := more.StringSlice(); e == nil {
-			raws = append(raws, taken...)
-		} else if err == nil {
-			err = e
-		}
+		taken, e := more.StringSlice()
+		raws = append(raws, taken...)
+		err = cmp.Or(err, e)
 	}
-	return raws, err
+	// A full Redis refuses BLMOVE, so that its queue could never be drained; the
+	// script gets through, but cannot wait.
+	f.full = err != nil && strings.Contains(err.Error(), "OOM") || f.full && len(raws) > 0
+	return raws, cmp.Or(lineErr, err)
 }
 
 // unblock ends a wait in Redis and returns when the fetcher has stopped. A
@@ -177,63 +219,5 @@ func (f *fetcher) unblock(ctx context.Context, stopped <-chan error) {
 			<-stopped
 			return
 		}
-	}
-}
-
-// putBack returns a message that arrived after this process stopped taking. It was
-// never begun, so nothing is noted on it.
-func (s *server) putBack(w *worker, e *entry) {
-	if w.end(e) {
-		s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw})
-	}
-}
-
-// begin starts the handler of a message that holds a slot.
-func (s *server) begin(w *worker, e *entry) {
-	ctx, cancel := context.WithCancelCause(s.values)
-	if !w.begin(e, cancel) {
-		cancel(nil)
-		<-s.slots
-		return
-	}
-	s.handlers.Go(func() {
-		defer func() { <-s.slots }()
-		defer cancel(nil)
-		s.handle(ctx, w, e)
-	})
-}
-
-// handle runs one message to its settlement.
-func (s *server) handle(ctx context.Context, w *worker, e *entry) {
-	m := e.frame.Message
-	outcome := transports.Outcome{}
-	if !m.Expires.IsZero() && !s.clock.now().Before(m.Expires) {
-		// Its caller has gone; nobody would see the result.
-		s.stats.expired.Add(1)
-	} else {
-		if !m.Expires.IsZero() {
-			m.Expires = s.clock.toLocal(m.Expires)
-			var stop context.CancelFunc
-			ctx, stop = context.WithDeadline(ctx, m.Expires)
-			defer stop()
-		}
-		if !m.Enqueued.IsZero() {
-			m.Enqueued = s.clock.toLocal(m.Enqueued)
-		}
-		outcome = s.call(ctx, m)
-	}
-	if !w.end(e) {
-		// Given back or fenced: the result is somebody else's to give.
-		s.stats.notMine.Add(1)
-		return
-	}
-	// The slot is free for the next message before the broker has settled this
-	// one; but a broker that does not answer must not let results pile up.
-	select {
-	case s.unsettled <- struct{}{}:
-		out := s.settlementOf(e, outcome)
-		out.counted = true
-		s.settle(w, out)
-	case <-s.ctx.Done():
 	}
 }

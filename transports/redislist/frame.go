@@ -1,7 +1,6 @@
 package redislist
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -105,6 +104,22 @@ func unixMilli(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
+// redelivered returns a message as it goes back into the queue after its handler
+// has begun. The handler may still hold what was decoded from it.
+func redelivered(raw string) string {
+	const mark = "Redelivered: 1\n"
+	switch {
+	case strings.HasPrefix(raw, mark):
+		return raw
+	case isBare(raw):
+		return mark + "\n" + raw
+	}
+	return mark + raw
+}
+
+// isBare reports whether a message has no header.
+func isBare(raw string) bool { return raw == "" || strings.IndexByte("{[ \t\r\n\v\f", raw[0]) >= 0 }
+
 // oneLine keeps what is only informative from breaking the header.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -118,7 +133,7 @@ func oneLine(s string) string {
 // decode never fails: what has no readable header is a bare message.
 func decode(raw string) frame {
 	bare := frame{bare: true, Message: transports.Message{Body: []byte(raw)}}
-	if raw == "" || strings.IndexByte("{[ \t\r\n", raw[0]) >= 0 {
+	if isBare(raw) {
 		return bare
 	}
 	var f frame
@@ -172,7 +187,9 @@ func (f *frame) set(name, value string) {
 	case headerRedelivered:
 		f.Redelivered = true
 	case headerDeaths:
-		f.deaths = int(number())
+		if f.deaths == 0 { // the sweeper's stands in front
+			f.deaths = int(number())
+		}
 	case headerError:
 		f.err = value
 	case headerNonce:
@@ -192,15 +209,8 @@ func encodeReply(id string, body []byte) []byte {
 
 // decodeReply is encodeReply's inverse; ok is false for what is no reply.
 func decodeReply(raw []byte) (id string, body []byte, ok bool) {
-	head, body, ok := bytes.Cut(raw, []byte("\n\n"))
-	if !ok {
-		return "", nil, false
-	}
-	name, value, ok := bytes.Cut(head, []byte(": "))
-	if !ok || !strings.EqualFold(string(name), headerID) {
-		return "", nil, false
-	}
-	return string(value), body, true
+	f := decode(string(raw))
+	return f.ID, f.Body, f.ID != ""
 }
 
 func validName(s string) bool {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/journeyman-go/journeyman/transports"
 )
 
 // greet prepares the line for commands: it checks the server, reads its clock,
@@ -60,7 +62,7 @@ func checkServer(info string) error {
 		}
 	}
 	if fields["redis_mode"] == "cluster" {
-		return &refusal{errors.New("the broker is a node of a Redis Cluster, which is not supported; use a single Redis, with or without replicas")}
+		return &transports.Refusal{Err: errors.New("the broker is a node of a Redis Cluster, which is not supported; use a single Redis, with or without replicas")}
 	}
 	version := fields["redis_version"]
 	parts := strings.SplitN(version, ".", 3)
@@ -70,7 +72,7 @@ func checkServer(info string) error {
 	major, _ := strconv.Atoi(parts[0])
 	minor, _ := strconv.Atoi(parts[1])
 	if major < 6 || major == 6 && minor < 2 {
-		return &refusal{fmt.Errorf("the broker is Redis %s; 6.2 or newer is needed (LMOVE, BLMOVE)", version)}
+		return &transports.Refusal{Err: fmt.Errorf("the broker is Redis %s; 6.2 or newer is needed (LMOVE, BLMOVE)", version)}
 	}
 	return nil
 }
@@ -80,9 +82,9 @@ func explainGreeting(err error) error {
 	if err == nil || !answered(err) {
 		return err
 	}
-	for _, word := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "invalid username-password", "invalid password", "Client sent AUTH"} {
+	for _, word := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "invalid username-password", "invalid password", "Client sent AUTH", "AUTH <password> called without", "DB index is out of range", "invalid DB index", "DENIED"} {
 		if strings.Contains(err.Error(), word) {
-			return &refusal{fmt.Errorf("the broker refuses these credentials: %w", err)}
+			return &transports.Refusal{Err: err}
 		}
 	}
 	return err

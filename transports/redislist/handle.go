@@ -11,6 +11,64 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
+// putBack returns a message that arrived after this process stopped taking. It was
+// never begun, so nothing is noted on it.
+func (s *server) putBack(w *worker, e *entry) {
+	if w.end(e) {
+		s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw})
+	}
+}
+
+// begin starts the handler of a message that holds a slot.
+func (s *server) begin(w *worker, e *entry) {
+	ctx, cancel := context.WithCancelCause(s.values)
+	if !w.begin(e, cancel) {
+		cancel(nil)
+		<-s.slots
+		return
+	}
+	s.handlers.Go(func() {
+		defer func() { <-s.slots }()
+		defer cancel(nil)
+		s.handle(ctx, w, e)
+	})
+}
+
+// handle runs one message to its settlement.
+func (s *server) handle(ctx context.Context, w *worker, e *entry) {
+	m := e.frame.Message
+	outcome := transports.Outcome{}
+	if !m.Expires.IsZero() && !s.clock.now().Before(m.Expires) {
+		// Its caller has gone; nobody would see the result.
+		s.stats.expired.Add(1)
+	} else {
+		if !m.Expires.IsZero() {
+			m.Expires = s.clock.toLocal(m.Expires)
+			var stop context.CancelFunc
+			ctx, stop = context.WithDeadline(ctx, m.Expires)
+			defer stop()
+		}
+		if !m.Enqueued.IsZero() {
+			m.Enqueued = s.clock.toLocal(m.Enqueued)
+		}
+		outcome = s.call(ctx, m)
+	}
+	if !w.end(e) {
+		// Given back or fenced: the result is somebody else's to give.
+		s.stats.notMine.Add(1)
+		return
+	}
+	// The slot is free for the next message before the broker has settled this
+	// one; but a broker that does not answer must not let results pile up.
+	select {
+	case s.unsettled <- struct{}{}:
+		out := s.settlementOf(e, outcome)
+		out.counted = true
+		s.settle(w, out)
+	case <-s.ctx.Done():
+	}
+}
+
 // call runs the handler. A panic is a fault of whoever joined handler and
 // transport; it must not take the process and other people's requests along, and
 // the message is kept where people find it.
@@ -40,9 +98,21 @@ func (s *server) settlementOf(e *entry, o transports.Outcome) *settlement {
 	case transports.Done:
 	}
 	for _, m := range o.Follow {
-		out.follow = append(out.follow, s.wireOf(m))
+		if err := s.completeFollower(&m); err != nil {
+			// Keep the message rather than lose what was to follow it.
+			s.log.Error("message cannot follow, request buried", "service", s.service.Name, "method", m.Method, "err", err)
+			return &settlement{entry: e, action: actBury, next: failed(e.frame, err)}
+		}
+		out.follow = append(out.follow, s.commands.encode(frame{Message: m}))
 	}
 	if o.Reply == nil {
+		return out
+	}
+	if len(o.Reply) > s.options.MaxMessage {
+		// The broker might refuse it, and all that leaves with it.
+		s.log.Error("reply too large, not sent", "service", s.service.Name, "method", e.frame.Method,
+			"bytes", len(o.Reply), "limit", s.options.MaxMessage)
+		s.stats.unanswered.Add(1)
 		return out
 	}
 	if e.frame.bare {
@@ -56,12 +126,11 @@ func (s *server) settlementOf(e *entry, o transports.Outcome) *settlement {
 	return out
 }
 
-// wireOf returns a message that follows another into the same queue.
-func (s *server) wireOf(m transports.Message) string {
-	if m.ID == "" {
-		m.ID = s.nextID()
+func (s *server) completeFollower(m *transports.Message) error {
+	if !m.NotBefore.IsZero() {
+		return fmt.Errorf("delay of a message that follows: %w", transports.ErrUnsupported)
 	}
-	return s.commands.encode(frame{Message: m})
+	return s.complete(m)
 }
 
 // replyLife is how long a caller's reply list lives on after a reply: longer than

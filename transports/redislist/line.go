@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ import (
 type line struct {
 	dialer *dialer
 	name   string
+	ctx    context.Context // ended by close
+	cancel context.CancelFunc
 	block  time.Duration // the longest blocking command
 	greet  func(context.Context, *redis.Client) error
 
@@ -65,9 +68,13 @@ func (l *line) exec(fill func(redis.Pipeliner)) (unsent bool, err error) {
 		return false, nil
 	}
 	for _, cmd := range cmds {
-		if err := cmd.Err(); err != nil && !answered(err) {
+		err := cmd.Err()
+		if err != nil && !answered(err) {
 			l.drop(conn)
 			return conn.socket.written.Load() == written, fmt.Errorf("connection %s: %w", l.name, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "READONLY") {
+			l.reset() // a primary that has become a replica: the name leads to another one now
 		}
 	}
 	return false, nil
@@ -92,7 +99,7 @@ func (l *line) connected() (*connection, error) {
 		}
 		l.drop(conn)
 	}
-	conn, err := l.dialer.connect(l.name)
+	conn, err := l.dialer.connect(l.ctx, l.name)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +144,7 @@ func (l *line) reset() {
 
 // close ends the line for good. What is under way fails.
 func (l *line) close() {
+	l.cancel()
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
@@ -147,18 +155,17 @@ func (l *line) close() {
 // the broker answers elsewhere. The function it returns ends the watch.
 func (l *line) watch(conn *connection) (stop func()) {
 	limit := l.block + l.dialer.timing.silence
-	ctx, cancel := context.WithCancel(context.Background())
-	var timer *time.Timer
-	timer = time.AfterFunc(limit, func() {
-		if conn.socket.still() >= limit && l.dialer.alive(ctx) == nil {
-			// A broker that has just woken up gets the time to answer here, too.
-			if wait(ctx, l.dialer.timing.silence/4) == nil && conn.socket.still() >= limit {
-				_ = conn.socket.Close()
-				return
+	ctx, cancel := context.WithCancel(l.ctx)
+	timer := time.AfterFunc(limit, func() {
+		for ctx.Err() == nil {
+			if conn.socket.still() >= limit && l.dialer.alive(ctx) == nil {
+				// A broker that has just woken up gets the time to answer here, too.
+				if wait(ctx, l.dialer.timing.silence/4) == nil && conn.socket.still() >= limit {
+					_ = conn.socket.Close()
+					return
+				}
 			}
-		}
-		if ctx.Err() == nil {
-			timer.Reset(l.dialer.timing.silence)
+			_ = wait(ctx, l.dialer.timing.silence)
 		}
 	})
 	return func() {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/journeyman-go/journeyman/transports"
 )
 
 var namespaceForm = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
@@ -130,18 +132,13 @@ func (e *pinError) Error() string {
 // Heroku Key-Value Store shows a certificate that it signed itself (heroku/roadmap#148).
 func explainTLS(err error) error {
 	if pin, ok := errors.AsType[*pinError](err); ok {
-		return &refusal{fmt.Errorf("TLS: %w; if the certificate was renewed, set JOURNEYMAN_REDIS_TLS=pin:%s", err, pin.got)}
+		return &transports.Refusal{Err: fmt.Errorf("TLS: %w; if the certificate was renewed, set JOURNEYMAN_REDIS_TLS=pin:%s", err, pin.got)}
 	}
 	if invalid, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(invalid.UnverifiedCertificates) > 0 {
-		return &refusal{fmt.Errorf("TLS: the broker's certificate is not trusted (%w); "+
+		return &transports.Refusal{Err: fmt.Errorf("TLS: the broker's certificate is not trusted (%w); "+
 			"set JOURNEYMAN_REDIS_TLS=pin:%s to accept exactly this one, "+
 			"or JOURNEYMAN_REDIS_TLS=insecure to accept any, as Heroku's self-signed ones that change need",
 			invalid.Err, publicKeyPin(invalid.UnverifiedCertificates[0]))}
 	}
 	return fmt.Errorf("TLS handshake with broker: %w", err)
 }
-
-// A refusal is an error that trying again does not remove.
-type refusal struct{ error }
-
-func (r *refusal) Unwrap() error { return r.error }

@@ -141,6 +141,7 @@ func open(o Options, timing timing) (*Transport, error) {
 // newLine returns a line that is closed at the latest with the transport.
 func (t *Transport) newLine(name string, block time.Duration, greet func(context.Context, *redis.Client) error) *line {
 	l := &line{dialer: t.dialer, name: name, block: block, greet: greet}
+	l.ctx, l.cancel = context.WithCancel(t.ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lines[l] = struct{}{}

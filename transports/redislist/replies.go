@@ -36,18 +36,25 @@ func newReplies(t *Transport) *replies {
 	}
 }
 
-// expect returns a channel on which the reply to the message called id arrives.
-func (r *replies) expect(id string) <-chan []byte {
+// expect returns a channel on which the reply to the message called id arrives. It
+// is not ok while another call waits for that.
+func (r *replies) expect(id string) (reply <-chan []byte, ok bool) {
 	r.start.Do(func() { r.t.running.Go(r.run) })
 	answer := make(chan []byte, 1)
 	r.mu.Lock()
-	r.pending[id] = answer
+	_, taken := r.pending[id]
+	if !taken {
+		r.pending[id] = answer
+	}
 	r.mu.Unlock()
+	if taken {
+		return nil, false
+	}
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
-	return answer
+	return answer, true
 }
 
 func (r *replies) forget(id string) {

@@ -1,6 +1,7 @@
 package redislist
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,8 +60,6 @@ func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
 		Transport: t, service: s, values: context.WithoutCancel(ctx), started: time.Now(),
 		slots: make(chan struct{}, s.Slots), unsettled: make(chan struct{}, s.Slots+maxBatch),
 	}
-	srv.fetch = newFetcher(srv)
-	defer srv.fetch.close()
 	if err := srv.run(ctx); err != nil {
 		return fmt.Errorf("serve %s: %w", s.Name, err)
 	}
@@ -71,7 +70,9 @@ func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
 func (s *server) run(ctx context.Context) error {
 	for {
 		w := newWorker(s.keys, s.service.Name)
+		s.fetch = newFetcher(s) // an old one may have been cut off
 		err := s.runAs(ctx, w)
+		s.fetch.close()
 		if !errors.Is(err, errFenced) {
 			return err
 		}
@@ -101,7 +102,7 @@ func (s *server) runAs(ctx context.Context, w *worker) error {
 	case <-s.closing:
 		serveErr = transports.ErrClosed
 	case <-refused:
-		serveErr = s.commands.refusalErr()
+		serveErr = cmp.Or(s.commands.refusalErr(), transports.ErrUnavailable)
 	case <-fenced:
 		serveErr = errFenced
 	case serveErr = <-fetched:
@@ -109,7 +110,7 @@ func (s *server) runAs(ctx context.Context, w *worker) error {
 	}
 	stopTaking()
 	s.fetch.unblock(life, fetched)
-	for _, e := range w.takeFound(cap(s.slots)) {
+	for _, e := range w.stopFinding() {
 		s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw})
 	}
 	if serveErr == nil {
@@ -120,8 +121,7 @@ func (s *server) runAs(ctx context.Context, w *worker) error {
 		s.leave(w)
 	case errors.Is(serveErr, errFenced):
 		if ctx.Err() != nil { // nothing is left to do under another name
-			s.handlers.Wait()
-			return nil
+			return s.awaitHandlers()
 		}
 	default:
 		s.giveBack(w, serveErr)
@@ -133,12 +133,40 @@ func (s *server) runAs(ctx context.Context, w *worker) error {
 func (s *server) drain(w *worker, fenced <-chan struct{}) error {
 	select {
 	case <-w.quiet():
-		s.handlers.Wait()
-		return nil
+		return s.awaitHandlers()
 	case <-fenced:
 		return errFenced
 	case <-s.closing:
 		return transports.ErrClosed
+	}
+}
+
+// awaitHandlers waits for handlers whose messages are settled or somebody else's.
+// After Close it waits no longer than timing.closing.
+func (s *server) awaitHandlers() error {
+	returned := s.handlersReturned()
+	select {
+	case <-returned:
+		return nil
+	case <-s.closing:
+		s.abandonHandlers(returned)
+		return transports.ErrClosed
+	}
+}
+
+func (s *server) handlersReturned() <-chan struct{} {
+	returned := make(chan struct{})
+	go func() {
+		s.handlers.Wait()
+		close(returned)
+	}()
+	return returned
+}
+
+// abandonHandlers gives cancelled handlers a little time to return.
+func (s *server) abandonHandlers(returned <-chan struct{}) {
+	if !within(s.timing.closing, returned) {
+		s.log.Warn("handlers did not return after they were cancelled", "service", s.service.Name)
 	}
 }
 
@@ -147,9 +175,7 @@ func (s *server) drain(w *worker, fenced <-chan struct{}) error {
 func (s *server) giveBack(w *worker, cause error) {
 	open, cancels := w.endAll()
 	for _, e := range open {
-		f := e.frame
-		f.Redelivered = true
-		s.settle(w, &settlement{entry: e, action: actReturn, next: f.encode()})
+		s.settle(w, &settlement{entry: e, action: actReturn, next: redelivered(e.raw)})
 	}
 	for _, cancel := range cancels {
 		cancel(cause)
@@ -160,14 +186,7 @@ func (s *server) giveBack(w *worker, cause error) {
 		s.log.Warn("broker did not take unfinished requests back in time; another worker finds them after the lease",
 			"service", s.service.Name, "requests", w.count(), "lease", s.timing.lease)
 	}
-	finished := make(chan struct{})
-	go func() {
-		s.handlers.Wait()
-		close(finished)
-	}()
-	if !within(s.timing.closing, finished) {
-		s.log.Warn("handlers did not return after they were cancelled", "service", s.service.Name)
-	}
+	s.abandonHandlers(s.handlersReturned())
 }
 
 // within reports whether done is closed before d has passed.

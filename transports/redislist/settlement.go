@@ -2,6 +2,7 @@ package redislist
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,6 +30,7 @@ type settlement struct {
 	life    time.Duration // of the reply list
 	follow  []string      // messages for the same queue
 	counted bool          // among server.unsettled
+	refused int           // how often the broker has answered it with an error
 	done    func(settleResult)
 }
 
@@ -63,9 +65,11 @@ func sendSettlements(ctx context.Context, p redis.Pipeliner, settles []*settleme
 	index := make(map[*worker]int, 1)
 	for _, s := range settles {
 		i, ok := index[s.worker]
-		if !ok {
+		if !ok || s.refused > 0 { // what was refused goes alone, for it may not have been its fault
 			i = len(batches)
-			index[s.worker] = i
+			if s.refused == 0 {
+				index[s.worker] = i
+			}
 			batches = append(batches, settledBatch{})
 		}
 		batches[i].settles = append(batches[i].settles, s)
@@ -79,7 +83,7 @@ func sendSettlements(ctx context.Context, p redis.Pipeliner, settles []*settleme
 func (b *settledBatch) send(ctx context.Context, p redis.Pipeliner) {
 	w := b.settles[0].worker
 	keys := []string{w.backup, w.queue, w.keys.delayed(w.service), w.keys.dead(w.service)}
-	args := make([]any, 0, 7*len(b.settles))
+	args := make([]any, 0, 8*len(b.settles))
 	position := make(map[string]int)
 	for _, s := range b.settles {
 		reply := 0
@@ -109,7 +113,16 @@ func (b *settledBatch) resolve(failed error) (again []*settlement) {
 		}
 		return nil
 	}
+	refused := answered(failed) && !isTransient(failed)
 	for _, s := range b.settles {
+		if refused && len(b.settles) == 1 {
+			s.refused++
+		} else if refused {
+			s.refused = 1
+		}
+		if s.refused == mostRefusals {
+			s.replyTo, s.reply, s.follow = "", nil, nil // at least the message itself
+		}
 		if s.worker.isFenced() {
 			s.done(notMine)
 		} else {
@@ -117,4 +130,18 @@ func (b *settledBatch) resolve(failed error) (again []*settlement) {
 		}
 	}
 	return again
+}
+
+// A settlement that the broker has refused so often is tried without what it
+// carries: a reply may be larger than the broker takes.
+const mostRefusals = 3
+
+// isTransient reports whether an error of the broker's passes by itself.
+func isTransient(err error) bool {
+	for _, word := range []string{"NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "BUSY", "TRYAGAIN", "OOM"} {
+		if strings.Contains(err.Error(), word) {
+			return true
+		}
+	}
+	return false
 }

@@ -9,8 +9,7 @@ import (
 // scale them down.
 type timing struct {
 	lease   time.Duration // a worker is dead when it has not beaten for so long
-	beat    time.Duration
-	sweep   time.Duration
+	beat    time.Duration // and sweep
 	former  time.Duration // how long a former worker's backup list is visited
 	block   time.Duration // of a blocking pop; whole seconds, go-redis rounds
 	connect time.Duration // for a connection to be dialed and greeted
@@ -26,7 +25,6 @@ func defaultTiming() timing {
 	return timing{
 		lease:   8 * time.Second,
 		beat:    2 * time.Second,
-		sweep:   2 * time.Second,
 		former:  time.Hour,
 		block:   2 * time.Second,
 		connect: 10 * time.Second,
@@ -46,9 +44,9 @@ func jittered(d time.Duration) time.Duration {
 }
 
 // backoff returns how long to wait after the given number of failures in a row:
-// doubling from 50 ms to 5 s, and anywhere between half of that and all of it, so
+// doubling from 50 ms to 2 s, a quarter of the lease, and anywhere between half of that and all of it, so
 // that fifty processes which lost the broker together come back spread out.
 func backoff(failures int) time.Duration {
-	d := min(50*time.Millisecond<<min(failures, 10), 5*time.Second)
+	d := min(50*time.Millisecond<<min(failures, 10), 2*time.Second)
 	return d/2 + time.Duration(rand.Int64N(int64(d)/2+1))
 }

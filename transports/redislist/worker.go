@@ -1,8 +1,10 @@
 package redislist
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,9 +29,13 @@ type worker struct {
 	mu      sync.Mutex          // guards what follows
 	entries map[*entry]struct{} // taken and not settled
 	known   map[string]int      // how often each message is among the entries
-	adopted map[string]int      // found by the audit; see take
+	adopted map[string]int      // found by the audit; the answer to their move may still come
 	unknown map[string]int      // found by the last audit, and not adopted yet
+	recent  map[string]int      // settled since the audit under way began
 	found   []*entry            // adopted and not begun
+	cutOff  bool                // the answer to a move was lost
+	stopped bool                // nothing more is begun
+	taken   uint64
 	fenced  bool
 	leased  time.Time     // when the last answered beat was sent
 	beaten  chan struct{} // closed and replaced at each answered beat and at a fence
@@ -40,6 +46,7 @@ type worker struct {
 type entry struct {
 	frame  frame
 	raw    string
+	order  uint64                  // the younger the higher
 	cancel context.CancelCauseFunc // ends its handler's context; guarded by worker.mu
 	ended  bool                    // its settlement is decided; guarded by worker.mu
 }
@@ -58,7 +65,6 @@ func newWorker(k keys, service string) *worker {
 // nil for one that the audit has found before the answer to the move arrived, and
 // once the worker is fenced: whoever fenced it gives the message back.
 func (w *worker) take(raw string) *entry {
-	e := &entry{raw: raw, frame: decode(raw), cancel: func(error) {}}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.fenced {
@@ -68,13 +74,15 @@ func (w *worker) take(raw string) *entry {
 		decrement(w.adopted, raw)
 		return nil
 	}
-	w.enterLocked(e)
-	return e
+	return w.enterLocked(raw)
 }
 
-func (w *worker) enterLocked(e *entry) {
+func (w *worker) enterLocked(raw string) *entry {
+	w.taken++
+	e := &entry{raw: raw, frame: decode(raw), order: w.taken, cancel: func(error) {}}
 	w.entries[e] = struct{}{}
-	w.known[e.raw]++
+	w.known[raw]++
+	return e
 }
 
 // count returns how many messages this worker knows to be in its backup list.
@@ -84,41 +92,75 @@ func (w *worker) count() int {
 	return len(w.entries)
 }
 
-// audit compares what the backup list holds with what this process works on. A
-// message that is in the list and unknown twice in a row was moved there by a
-// command whose answer never came: it is entered and returned to be worked on.
-func (w *worker) audit(list []string) (found []string) {
+// suspect notes that the answer to a move was lost, so that messages may be in the
+// backup list of which this process knows nothing.
+func (w *worker) suspect() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cutOff = true
+}
+
+// beginAudit returns whether there is reason for one. What is settled from now on
+// may still be in the list that the audit sees.
+func (w *worker) beginAudit() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.cutOff || w.stopped || w.fenced {
+		return false
+	}
+	w.recent = make(map[string]int)
+	return true
+}
+
+// audit compares what the backup list holds with what this process knows. A
+// message that is unknown in two audits in a row was moved there by a command
+// whose answer never came: it is entered, and waits for takeFound. audit returns
+// how many it found.
+func (w *worker) audit(list []string) (found int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	surplus := make(map[string]int)
 	seen := make(map[string]int)
 	for _, raw := range list {
 		seen[raw]++
-		if seen[raw] > w.known[raw] {
+		if seen[raw] > w.known[raw]+w.recent[raw] {
 			surplus[raw]++
 		}
 	}
 	for raw, n := range surplus {
+		if w.stopped || w.fenced {
+			break
+		}
 		for range min(n, w.unknown[raw]) {
-			found = append(found, raw)
+			e := w.enterLocked(raw)
+			e.frame.Redelivered = true
+			w.adopted[raw]++
+			w.found = append(w.found, e)
+			found++
+			decrement(surplus, raw)
 		}
 	}
-	w.unknown = surplus
+	w.unknown, w.recent = surplus, nil
+	w.cutOff = len(surplus) > 0
 	return found
 }
 
-// adopt enters messages that the audit has found. They wait for takeFound.
-func (w *worker) adopt(raws []string) {
+// answered notes that the answer to the last move has come: what the audit found
+// until then is no longer to be expected.
+func (w *worker) answered() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, raw := range raws {
-		e := &entry{raw: raw, frame: decode(raw), cancel: func(error) {}}
-		e.frame.Redelivered = true
-		w.adopted[raw]++
-		decrement(w.unknown, raw)
-		w.enterLocked(e)
-		w.found = append(w.found, e)
-	}
+	clear(w.adopted)
+}
+
+// stopFinding ends the audits and returns what they found and nobody began.
+func (w *worker) stopFinding() []*entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+	found := w.found
+	w.found = nil
+	return found
 }
 
 // takeFound returns up to n of the messages that were adopted and not begun.
@@ -171,13 +213,16 @@ func (w *worker) forget(e *entry) {
 	}
 	delete(w.entries, e)
 	decrement(w.known, e.raw)
+	if w.recent != nil {
+		w.recent[e.raw]++
+	}
 	if len(w.entries) == 0 {
 		w.changedLocked()
 	}
 }
 
-// endAll decides the settlement of all entries where it is open. It returns them
-// and what ends their handlers.
+// endAll decides the settlement of all entries where it is open. It returns them,
+// youngest first, and what ends their handlers.
 func (w *worker) endAll() (open []*entry, cancels []context.CancelCauseFunc) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -188,8 +233,11 @@ func (w *worker) endAll() (open []*entry, cancels []context.CancelCauseFunc) {
 		if !e.ended {
 			e.ended = true
 			open = append(open, e)
-			cancels = append(cancels, e.cancel)
 		}
+	}
+	slices.SortFunc(open, func(a, b *entry) int { return cmp.Compare(b.order, a.order) })
+	for _, e := range open {
+		cancels = append(cancels, e.cancel)
 	}
 	return open, cancels
 }

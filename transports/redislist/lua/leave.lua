@@ -12,5 +12,6 @@ redis.call('ZREM', steady, ARGV[1])
 redis.call('HDEL', about, ARGV[1])
 local time = redis.call('TIME')
 redis.call('ZADD', former, time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])
-while redis.call('LMOVE', backup, queue, 'LEFT', 'RIGHT') do end
+local kind = redis.call('TYPE', queue).ok
+while (kind == 'none' or kind == 'list') and redis.call('LMOVE', backup, queue, 'LEFT', 'RIGHT') do end
 return 1

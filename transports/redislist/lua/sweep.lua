@@ -1,8 +1,8 @@
 -- sweep.lua: a live worker gives the messages of dead ones back.
 --
 -- KEYS  workers, steady, former, about, queue
--- ARGV  me, lease in ms, prefix of the backup lists, how many messages at most, how long former workers are kept in ms
--- Returns {workers declared dead, messages given back}, or {-1, 0} for a sweeper that may not judge.
+-- ARGV  me, lease in ms, prefix of the backup lists, how many bytes at most, how long former workers are kept in ms
+-- Returns {workers declared dead, messages given back, 1 if there are more}, or {-1, 0, 0} for a sweeper that may not judge.
 --
 -- Everything is checked here, at the moment of writing: a decision taken on an
 -- older snapshot would take messages from workers that have since come back
@@ -11,6 +11,10 @@ local workers, steady, former, about, queue = unpack(KEYS)
 local me, lease, prefix, limit, kept = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 
 redis.call('ZREM', former, '') -- see beat.lua
+local kind = redis.call('TYPE', queue).ok
+if kind ~= 'none' and kind ~= 'list' then
+  return redis.error_reply('WRONGTYPE the queue is a ' .. kind) -- before anything is taken out of a list
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -18,10 +22,14 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- after a broker's standstill everybody's lease is over.
 local ends, since = redis.call('ZSCORE', workers, me), redis.call('ZSCORE', steady, me)
 if not ends or not since or now - (ends - lease) > lease / 2 or now - since < lease then
-  return {-1, 0}
+  return {-1, 0, 0}
 end
 
+-- A lease that ends later than one begun now was given by a clock that has been set back since.
 local dead = redis.call('ZRANGEBYSCORE', workers, '-inf', '(' .. now)
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', workers, '(' .. (now + lease), '+inf')) do
+  dead[#dead + 1] = id
+end
 for _, id in ipairs(dead) do
   redis.call('ZREM', workers, id)
   redis.call('ZREM', steady, id)
@@ -30,32 +38,35 @@ for _, id in ipairs(dead) do
 end
 
 -- A death is written into the message itself, which stays unparsed: even parsing
--- could be what kills (sidekiq#4859).
+-- could be what kills (sidekiq#4859). Patterns stay short, since the built-in
+-- broker's matcher recurses for each byte.
 local function marked(raw)
-  local deaths, rest = string.match(raw, '^Deaths: (%d+)\n(.*)$')
+  local _, stop, deaths = string.find(raw, '^Deaths: (%d%d?%d?)\n')
   if deaths then
-    return 'Deaths: ' .. (deaths + 1) .. '\n' .. rest
+    return string.format('Deaths: %d\n', math.min(deaths + 1, 999)) .. string.sub(raw, stop + 1)
   end
-  if string.match(raw, '^%a[%w-]*: ') then
-    return 'Deaths: 1\n' .. raw
+  local first = string.sub(raw, 1, 1)
+  if first == '' or string.find(first, '[{%[%s]') then -- bare, see frame.go
+    return 'Deaths: 1\n\n' .. raw
   end
-  return 'Deaths: 1\n\n' .. raw
+  return 'Deaths: 1\n' .. raw
 end
 
 -- Former workers are visited again for a while, since a move that was under way
 -- can land in a list after it was emptied. Newest first, so that the oldest ends
 -- up next in line.
-local moved = 0
+local moved, bytes = 0, 0
 for _, id in ipairs(redis.call('ZRANGE', former, 0, -1)) do
-  local backup = prefix .. id
-  while moved < limit do
-    local raw = redis.call('LPOP', backup)
+  while true do
+    if bytes >= limit then
+      return {#dead, moved, 1}
+    end
+    local raw = redis.call('LPOP', prefix .. id)
     if not raw then break end
     redis.call('RPUSH', queue, marked(raw))
     moved = moved + 1
+    bytes = bytes + #raw
   end
 end
-if moved < limit then
-  redis.call('ZREMRANGEBYSCORE', former, '-inf', now - kept)
-end
-return {#dead, moved}
+redis.call('ZREMRANGEBYSCORE', former, '-inf', now - kept)
+return {#dead, moved, 0}
