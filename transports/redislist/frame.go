@@ -109,7 +109,7 @@ func unixMilli(t time.Time) int64 {
 func redelivered(raw string) string {
 	const mark = "Redelivered: 1\n"
 	switch {
-	case strings.HasPrefix(raw, mark):
+	case strings.HasPrefix(raw, mark), strings.HasPrefix(raw, "Deaths: "): // it says so already
 		return raw
 	case isBare(raw):
 		return mark + "\n" + raw

@@ -148,3 +148,18 @@ func TestReplyToMustBeAReplyList(t *testing.T) {
 		}
 	}
 }
+
+func TestRedelivered(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		`{"id":1}`:               "Redelivered: 1\n\n{\"id\":1}",
+		"Id: 1\n\n{}":            "Redelivered: 1\nId: 1\n\n{}",
+		"Redelivered: 1\n\n{}":   "Redelivered: 1\n\n{}",
+		"Deaths: 2\nId: 1\n\n{}": "Deaths: 2\nId: 1\n\n{}",
+	} {
+		got := redelivered(raw)
+		if got != want || !decode(got).Redelivered {
+			t.Errorf("%q became %q, want %q", raw, got, want)
+		}
+	}
+}

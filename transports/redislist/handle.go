@@ -121,9 +121,24 @@ func (s *server) settlementOf(e *entry, o transports.Outcome) *settlement {
 		out.replyTo, out.reply, out.life = e.frame.replyTo, encodeReply(e.frame.ID, o.Reply), s.replyLife(e.frame.Expires)
 	}
 	if out.replyTo == "" {
-		s.stats.unanswered.Add(1)
+		s.unanswered(e)
 	}
 	return out
+}
+
+// unanswered counts a reply that has nowhere to go, and says so about once a
+// minute: whoever sends such requests would otherwise wait without a hint.
+func (s *server) unanswered(e *entry) {
+	s.stats.unanswered.Add(1)
+	now, last := time.Now(), s.complained.Load()
+	if now.Sub(time.Unix(0, last)) < time.Minute || !s.complained.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	why := "its Reply-To is no reply list"
+	if e.frame.bare {
+		why = "its id names no list: want a string of 8 to 128 bytes without colons and braces that is not just lower-case letters"
+	}
+	s.log.Warn("request answered nowhere: "+why, "service", s.service.Name, "so_far", s.stats.unanswered.Load())
 }
 
 func (s *server) completeFollower(m *transports.Message) error {

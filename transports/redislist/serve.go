@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,9 +25,10 @@ type server struct {
 	slots   chan struct{} // a token for each message that is worked on, or may be taken
 	// A token for each result whose settlement the broker has not confirmed. With
 	// the slots they bound the backup list.
-	unsettled chan struct{}
-	handlers  sync.WaitGroup
-	fetch     *fetcher
+	unsettled  chan struct{}
+	complained atomic.Int64 // when the log last spoke of requests answered nowhere, in Unix nanoseconds
+	handlers   sync.WaitGroup
+	fetch      *fetcher
 }
 
 // Serve implements transports.Server.
