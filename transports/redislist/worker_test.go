@@ -116,11 +116,16 @@ func TestClockSurvivesSlowReadings(t *testing.T) {
 		if got := c.toLocal(local.Add(61 * time.Minute)); !got.Equal(local.Add(time.Minute)) {
 			t.Errorf("translated back: %v", got)
 		}
+		// A reading that took a minute says too little, unless the estimate cannot be right.
 		before := time.Now()
-		time.Sleep(time.Minute) // a broker that stood still
-		c.set(local.UnixMilli(), before)
+		time.Sleep(time.Minute)
+		c.set(local.Add(time.Hour+10*time.Second).UnixMilli(), before)
 		if got := c.toBroker(local); !got.Equal(local.Add(time.Hour)) {
-			t.Errorf("a reading that took a minute moved the clock to %v", got)
+			t.Errorf("a slow reading moved the clock to %v", got)
+		}
+		c.set(local.UnixMilli(), before) // somebody set the broker's clock back
+		if got := c.toBroker(local); got.After(local.Add(time.Minute)) {
+			t.Errorf("the clock still says %v", got)
 		}
 	})
 }
