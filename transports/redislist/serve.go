@@ -84,6 +84,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 }
 
+// runAs serves under one identity. It returns errFenced when that was declared dead.
 func (s *server) runAs(ctx context.Context, w *worker) error {
 	life, end := context.WithCancel(s.ctx)
 	defer end()
@@ -91,44 +92,52 @@ func (s *server) runAs(ctx context.Context, w *worker) error {
 	if err != nil || fenced == nil {
 		return err
 	}
+	return s.finish(ctx, w, fenced, s.takeUntilStopped(ctx, life, w, fenced))
+}
 
+// takeUntilStopped has requests taken and begun until something ends that, and
+// returns what: nil for the end of ctx.
+func (s *server) takeUntilStopped(ctx, life context.Context, w *worker, fenced <-chan struct{}) (why error) {
 	taking, stopTaking := context.WithCancel(life)
 	defer stopTaking()
-	fetched := make(chan error, 1)
-	go func() { fetched <- s.fetch.run(taking, w) }()
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.fetch.run(taking, w) }()
 
-	refused := s.commands.whenRefused()
-	var serveErr error
 	select {
 	case <-ctx.Done():
 	case <-s.closing:
-		serveErr = transports.ErrClosed
-	case <-refused:
-		serveErr = cmp.Or(s.commands.refusalErr(), transports.ErrUnavailable)
+		why = transports.ErrClosed
+	case <-s.commands.whenRefused():
+		why = cmp.Or(s.commands.refusalErr(), transports.ErrUnavailable)
 	case <-fenced:
-		serveErr = errFenced
-	case serveErr = <-fetched:
-		fetched <- serveErr
+		why = errFenced
+	case why = <-stopped:
+		stopped <- why
 	}
 	stopTaking()
-	s.fetch.unblock(life, fetched)
+	s.fetch.unblock(life, stopped)
 	for _, e := range w.stopFinding() {
 		s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw})
 	}
-	if serveErr == nil {
-		serveErr = s.drain(w, fenced)
+	return why
+}
+
+// finish brings to its end what was begun, as far as the reason allows.
+func (s *server) finish(ctx context.Context, w *worker, fenced <-chan struct{}, why error) error {
+	if why == nil {
+		why = s.drain(w, fenced)
 	}
 	switch {
-	case serveErr == nil:
+	case why == nil:
 		s.leave(w)
-	case errors.Is(serveErr, errFenced):
+	case errors.Is(why, errFenced):
 		if ctx.Err() != nil { // nothing is left to do under another name
 			return s.awaitHandlers()
 		}
 	default:
-		s.giveBack(w, serveErr)
+		s.giveBack(w, why)
 	}
-	return serveErr
+	return why
 }
 
 // drain waits until everything taken is settled.
