@@ -79,7 +79,7 @@ func (g *gateway) forward(w http.ResponseWriter, r *http.Request, service string
 	default:
 		err = g.Caller.Send(ctx, service, m)
 	}
-	log := g.Log.With("service", service, "requests", len(q.requests), "ms", time.Since(began).Milliseconds())
+	log := g.Log.With("to", service, "method", q.method(), "requests", len(q.requests), "ms", time.Since(began).Milliseconds())
 	switch {
 	case err != nil && r.Context().Err() != nil:
 		log.DebugContext(ctx, "the caller has gone", "err", err) // so has whoever would read an answer

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"regexp"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -59,6 +62,25 @@ func raws(values []json.RawMessage) [][]byte {
 		out[i] = v
 	}
 	return out
+}
+
+var badValue = regexp.MustCompile(`^invalid value ("(?:[^"\\]|\\.)*") for flag -(\w+): (?:parse error|value out of range)$`)
+
+// flagFault words the flag package's complaint about a value like that about a
+// setting.
+func flagFault(err error) string {
+	m := badValue.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err.Error()
+	}
+	dashes, want := "--", reflect.TypeFor[int]()
+	if len(m[2]) == 1 {
+		dashes = "-"
+	}
+	if m[2] == "timeout" {
+		want = reflect.TypeFor[time.Duration]()
+	}
+	return fmt.Sprintf("%s%s is %s, want %s", dashes, m[2], m[1], wanted(want))
 }
 
 // checkFlags refuses flags that stand behind positional arguments, which

@@ -14,13 +14,17 @@ import (
 // localBroker is where "start" puts its private broker when the port is free.
 const localBroker = "redis://127.0.0.1:6399"
 
+// spoken is the one family that has a transport in this version. The others are
+// known so that an address of theirs gets an answer that makes sense.
+const spoken = "redis"
+
 // A broker is an address and where it was found.
 type broker struct {
 	url    string // with its password
 	source string // a variable, a file or "default"
 }
 
-// A family is a kind of broker: the values that JOURNEYMAN_TRANSPORT has, the
+// A family is a kind of broker: a value that JOURNEYMAN_TRANSPORT may have, the
 // schemes of its URLs, and the variables under which platforms and add-ons leave
 // them, in the order in which they are asked. A * stands for an add-on's colour.
 type family struct {
@@ -50,7 +54,7 @@ func families() []family {
 func findBroker(own Secret, transport string, environ map[string]string) (broker, error) {
 	if own != "" {
 		b := broker{url: strings.TrimSpace(string(own)), source: "JOURNEYMAN_URL"}
-		return b, checkBroker(b, transport)
+		return b, checkBroker(b)
 	}
 	for _, f := range families() {
 		if transport != "" && transport != f.name {
@@ -60,7 +64,7 @@ func findBroker(own Secret, transport string, environ map[string]string) (broker
 			for _, name := range expand(name, environ) {
 				if v := strings.TrimSpace(environ[name]); v != "" {
 					b := broker{url: v, source: name}
-					return b, checkBroker(b, f.name)
+					return b, checkBroker(b)
 				}
 			}
 		}
@@ -112,7 +116,7 @@ func findBound(vcap, transport string) (broker, error) {
 				for _, candidate := range append([]string{c.URI, c.URL}, c.URIs...) {
 					if scheme, _, _ := strings.Cut(candidate, "://"); slices.Contains(f.schemes, strings.ToLower(scheme)) {
 						b := broker{url: candidate, source: "VCAP_SERVICES (" + label + ")"}
-						return b, checkBroker(b, f.name)
+						return b, checkBroker(b)
 					}
 				}
 			}
@@ -122,34 +126,36 @@ func findBound(vcap, transport string) (broker, error) {
 }
 
 // checkBroker finds what is wrong with a broker's address, as far as that can be
-// seen without knowing the transport. It never quotes the address.
-func checkBroker(b broker, transport string) error {
+// seen without opening the transport. It never quotes the address.
+func checkBroker(b broker) error {
 	members := strings.Split(b.url, ",")
 	for _, member := range members {
+		if !strings.Contains(member, "://") {
+			return fmt.Errorf("%s is not a URL such as redis://user:password@host:6379 (not shown, as it may hold a password): redis:// is missing in front", b.source)
+		}
 		u, err := url.Parse(strings.TrimSpace(member))
 		if err != nil || u.Scheme == "" || u.Host == "" {
-			return fmt.Errorf("%s is not a URL such as redis://user:password@host:6379 (not shown, as it may hold a password); write special characters in a password as %%2F", b.source)
+			return fmt.Errorf("%s is not a URL such as redis://user:password@host:6379 (not shown, as it may hold a password); in a password percent-encode special characters (/ as %%2F)", b.source)
 		}
-		f := familyOf(u.Scheme)
 		switch {
-		case f == "":
-			return fmt.Errorf("%s begins with %s://, want redis, rediss, amqp, amqps, http or https", b.source, u.Scheme)
-		case transport != "" && transport != f:
-			return fmt.Errorf("%s begins with %s://, which does not go with the transport %s", b.source, u.Scheme, transport)
-		case f == "redis" && len(members) > 1:
+		case !slices.Contains(schemesOf(spoken), u.Scheme):
+			hint := ""
+			if b.source != "JOURNEYMAN_URL" {
+				hint = "; set JOURNEYMAN_URL"
+			}
+			return fmt.Errorf("%s begins with %s://, and this version speaks Redis only (redis:// or rediss://)%s", b.source, u.Scheme, hint)
+		case len(members) > 1:
 			return fmt.Errorf("%s lists %d addresses, and Redis takes one: for a primary with replicas use the one address that your provider or a proxy in front of Sentinel gives, as addresses of Sentinel nodes are not supported", b.source, len(members))
-		case f == "http" && len(members) > 1:
-			return fmt.Errorf("%s lists %d addresses, which only amqp and amqps take", b.source, len(members))
 		}
 	}
 	return nil
 }
 
-func familyOf(scheme string) string {
+func schemesOf(name string) []string {
 	for _, f := range families() {
-		if slices.Contains(f.schemes, scheme) {
-			return f.name
+		if f.name == name {
+			return f.schemes
 		}
 	}
-	return ""
+	return nil
 }

@@ -93,12 +93,16 @@ func (a *app) explain(ctx context.Context, err error, s *session, service string
 	answer, answered := errors.AsType[*jsonrpc.Error](err)
 	deadline, _ := ctx.Deadline()
 	late := errors.Is(err, context.DeadlineExceeded) && time.Until(deadline) < clockSkew
-	ctx = context.WithoutCancel(ctx) // for looking around
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectFor)
+	defer cancel()
+	_, refused := errors.AsType[*transports.Refusal](err)
 	switch {
 	case err == nil:
 		return nil
 	case answered && !late:
 		return answer
+	case refused:
+		return s.refused(err)
 	case errors.Is(err, transports.ErrUnavailable):
 		// The whole chain may hold a hint of the transport's own, as for a
 		// certificate; of a plain refusal the last link says it all.
@@ -111,6 +115,9 @@ func (a *app) explain(ctx context.Context, err error, s *session, service string
 		known := append(a.names(), seen(ctx, s)...)
 		return fmt.Errorf("no service named %q was ever started on this broker%s", service, didYouMean(service, without(known, service)))
 	case errors.Is(err, context.DeadlineExceeded):
+		if s.reachable(ctx) != nil {
+			return fmt.Errorf("the broker at %s (from %s) did not answer within %s", redactURL(s.env.broker.url), s.env.broker.source, timeout)
+		}
 		hint := ""
 		if n, ok := workers(ctx, s, service); ok && n == 0 {
 			hint = fmt.Sprintf("; no worker of it is up, so start one with %q", a.name+" serve "+service)
@@ -122,8 +129,8 @@ func (a *app) explain(ctx context.Context, err error, s *session, service string
 	return err
 }
 
-// inspectFor bounds the look around after a failure: the user has waited enough.
-const inspectFor = time.Second
+// inspectFor bounds all looking around after a failure: the user has waited enough.
+const inspectFor = 300 * time.Millisecond
 
 // seen returns the names of the services that the broker knows, if it tells.
 func seen(ctx context.Context, s *session) (names []string) {
@@ -148,8 +155,6 @@ func inspect(ctx context.Context, s *session) []transports.ServiceStatus {
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, inspectFor)
-	defer cancel()
 	list, err := inspector.Services(ctx)
 	if err != nil {
 		return nil // it is for a hint only

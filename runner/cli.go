@@ -44,7 +44,7 @@ func (a *app) cli() *cli.App {
 		Writer:                a.sys.Stdout,
 		ErrWriter:             a.sys.Stderr,
 		ExitErrHandler:        func(*cli.Context, error) {}, // Execute returns the code; nothing here exits
-		OnUsageError:          func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
+		OnUsageError:          func(_ *cli.Context, err error, _ bool) error { return usagef("%s", flagFault(err)) },
 		Commands:              a.commands(),
 	}
 	root.Action = func(c *cli.Context) error {
@@ -67,8 +67,8 @@ func (a *app) commands() []*cli.Command {
 		a.make("web", "", "run the HTTP gateway on $PORT until SIGTERM", a.web),
 		a.make("start", "", "run every Procfile entry on this machine, with a broker of its own if none is set", a.start,
 			&cli.StringFlag{Name: "procfile", Aliases: []string{"f"}, Value: "Procfile", Usage: "read `FILE`"},
-			&cli.StringFlag{Name: "formation", Aliases: []string{"m"}, Usage: "how many of each, such as `web=1,calculator=2`"},
-			&cli.IntFlag{Name: "port", Aliases: []string{"p"}, Usage: "the first `NUMBER`", DefaultText: "PORT or 5000"}),
+			&cli.StringFlag{Name: "formation", Aliases: []string{"m"}, Usage: "how many of each, as `NAME=NUMBER,…`; 1 of what is not named, all=NUMBER for the rest"},
+			&cli.IntFlag{Name: "port", Aliases: []string{"p"}, Usage: "give the first process type port `NUMBER`, and each further one 100 more", DefaultText: "PORT or 5000"}),
 		a.make("call", "SERVICE METHOD [ARG…]", "call a method and print its result as JSON", a.call, timeout),
 		a.make("notify", "SERVICE METHOD [ARG…]", "hand a job over and wait for nothing", a.notify),
 		a.make("services", "", "show every service, its queue and its workers", a.services, asJSON),
@@ -97,7 +97,7 @@ func (a *app) make(name, arguments, usage string, do action, flags ...cli.Flag) 
 		HideHelpCommand: true,
 		Flags:           append(flags, helpFlag()),
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return usagef("%v; the order is: %s", err, order)
+			return usagef("%s; the order is: %s", flagFault(err), order)
 		},
 		Action: func(c *cli.Context) error {
 			args, err := checkFlags(order, a.behind(name), c.Args().Slice())

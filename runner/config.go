@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,8 +21,8 @@ import (
 // platforms set, is the one that has no prefix. Empty counts as unset.
 type Config struct {
 	URL             Secret        `split_words:"true" desc:"The broker: redis:// or rediss://. Wins over the platforms' own names, such as REDIS_URL."`
-	Transport       string        `split_words:"true" desc:"redis, rabbitmq or http: which kind of broker to take where several are set. redis if unset."`
-	Namespace       string        `split_words:"true" desc:"Goes before the names of queues, so that several apps can share a broker."`
+	Transport       string        `split_words:"true" desc:"The kind of broker to take where several are set. redis, which is all that this version speaks, if unset."`
+	Namespace       string        `split_words:"true" desc:"Goes before the names of queues, so that several apps can share a broker. Up to 64 letters, digits, dots, hyphens and underscores."`
 	Concurrency     int           `split_words:"true" default:"64" desc:"How many messages a worker handles at once."`
 	Drain           time.Duration `split_words:"true" desc:"How long running calls may go on after SIGTERM; 0 hands them back at once. 25s on a platform (less where it kills sooner), 4s elsewhere."`
 	Timeout         time.Duration `split_words:"true" default:"25s" desc:"The deadline of calls that have none of their own."`
@@ -67,15 +68,28 @@ func readConfig() (c Config, settings []setting, faults []string) {
 		if err := envconfig.Process(prefix, one.Interface()); err != nil {
 			faults = append(faults, fmt.Sprintf("%s is %q, want %s", name, raw, wanted(field.Type)))
 			broken[name] = true
+			s.Value = raw // numbers, durations and levels alone can fail so; none is a secret
+		} else {
+			fields.Field(i).Set(one.Elem().Field(0))
+			s.Value = shown(fields.Field(i).Interface())
 		}
-		fields.Field(i).Set(one.Elem().Field(0))
-		s.Value = shown(fields.Field(i).Interface())
 		settings = append(settings, s)
 	}
+	keys := len(c.APIKeys)
 	c.trim()
+	if keys > 0 && len(c.APIKeys) == 0 { // whoever wrote the commas believes the gateway locked
+		faults = append(faults, "JOURNEYMAN_API_KEYS holds commas and no key, want keys, separated by commas")
+		broken["JOURNEYMAN_API_KEYS"] = true
+	}
 	for _, f := range c.check() {
 		if !broken[f.name] {
 			faults = append(faults, fmt.Sprintf("%s is %q, want %s", f.name, shown(f.value), f.want))
+		}
+		broken[f.name] = true
+	}
+	for i := range settings {
+		if broken[settings[i].Name] {
+			settings[i].Value += " (invalid)"
 		}
 	}
 	return c, settings, faults
@@ -133,6 +147,13 @@ func (c *Config) trim() {
 	c.APIKeys = slices.DeleteFunc(c.APIKeys, func(s Secret) bool { return s == "" })
 }
 
+// The forms that the Redis transport takes; every fault of a configuration is to
+// be told at once, and the transport would tell of its first one alone.
+var (
+	namespaceForm = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
+	tlsForm       = regexp.MustCompile(`^(|verify|insecure|pin:([0-9A-Fa-f]:?){64})$`)
+)
+
 type fault struct {
 	name  string
 	value any
@@ -146,7 +167,9 @@ func (c *Config) check() (faults []fault) {
 			faults = append(faults, fault{name, value, want})
 		}
 	}
-	demand(slices.Contains([]string{"", "redis", "rabbitmq", "http"}, c.Transport), "JOURNEYMAN_TRANSPORT", c.Transport, "redis, rabbitmq or http")
+	demand(c.Transport == "" || c.Transport == spoken, "JOURNEYMAN_TRANSPORT", c.Transport, spoken+", which is all that this version speaks")
+	demand(namespaceForm.MatchString(c.Namespace), "JOURNEYMAN_NAMESPACE", c.Namespace, "up to 64 letters, digits, dots, hyphens and underscores")
+	demand(tlsForm.MatchString(c.RedisTLS), "JOURNEYMAN_REDIS_TLS", c.RedisTLS, "verify, insecure, or pin: and the 64 hexadecimal digits of a SHA-256")
 	demand(c.Concurrency >= 1, "JOURNEYMAN_CONCURRENCY", c.Concurrency, "1 or more")
 	demand(c.Drain >= 0, "JOURNEYMAN_DRAIN", c.Drain, "0 or more")
 	demand(c.Timeout > 0, "JOURNEYMAN_TIMEOUT", c.Timeout, "more than 0")

@@ -14,6 +14,9 @@ func (a *app) configuration(c *cli.Context, _ []string) error {
 		return a.printMarkdown()
 	}
 	env, err := a.environment(true)
+	if err == nil {
+		err = a.try(env)
+	}
 	for _, w := range env.warnings {
 		a.complain(w)
 	}

@@ -46,7 +46,11 @@ func readEnvironment(dir string) environment {
 	e.settleDrain()
 
 	environ := environMap()
-	found, err := findBroker(config.URL, config.Transport, environ)
+	transport := config.Transport
+	if transport != spoken {
+		transport = "" // one fault says so already; another for what is not found would only confuse
+	}
+	found, err := findBroker(config.URL, transport, environ)
 	if err != nil {
 		e.faults = append(e.faults, err.Error())
 	}
@@ -121,7 +125,7 @@ func loadDotEnv(path string) (map[string]bool, error) {
 	}
 	if err != nil {
 		// The parser's error quotes the line, and this is where secrets stand.
-		return nil, fmt.Errorf("%s cannot be read as lines of the form NAME=value", filepath.Base(path))
+		return nil, fmt.Errorf("%s line %d cannot be read; want lines of the form NAME=value", filepath.Base(path), faultyLine(path))
 	}
 	added := map[string]bool{}
 	for name, value := range values {
@@ -134,6 +138,23 @@ func loadDotEnv(path string) (map[string]bool, error) {
 		added[name] = true
 	}
 	return added, nil
+}
+
+// faultyLine returns the line of a .env file, counted from 1, at which what can be
+// read ends. The parser does not tell, and a value in quotes may span lines, so
+// this is the line after the longest part that can be read.
+func faultyLine(path string) int {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 1
+	}
+	lines := slices.Collect(strings.Lines(string(text)))
+	for n := len(lines) - 1; n > 0; n-- {
+		if _, err := godotenv.Unmarshal(strings.Join(lines[:n], "")); err == nil {
+			return n + 1
+		}
+	}
+	return 1
 }
 
 // unknownNames finds slips in names of ours, which would otherwise do nothing

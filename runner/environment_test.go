@@ -117,7 +117,9 @@ func TestFaults(t *testing.T) {
 		"JOURNEYMAN_MAX_MESSAGE":      "8MiB",
 		"JOURNEYMAN_ARTICLE_SERVICES": "ok,NotOk",
 		"JOURNEYMAN_BIND":             "example.com:80",
-		"JOURNEYMAN_API_KEYS":         "hunter2",
+		"JOURNEYMAN_API_KEYS":         " , ,",
+		"JOURNEYMAN_NAMESPACE":        "two words",
+		"JOURNEYMAN_REDIS_TLS":        "pin:0123",
 		"JOURNEYMAN_LOG_LEVEL":        "loud",
 		"JOURNEYMAN_LOG_FORMAT":       "xml",
 		"PORT":                        "70000",
@@ -126,9 +128,13 @@ func TestFaults(t *testing.T) {
 	for _, name := range []string{
 		"JOURNEYMAN_URL", "JOURNEYMAN_TRANSPORT", "JOURNEYMAN_CONCURRENCY", "JOURNEYMAN_DRAIN", "JOURNEYMAN_TIMEOUT",
 		"JOURNEYMAN_MAX_MESSAGE", "JOURNEYMAN_ARTICLE_SERVICES", "JOURNEYMAN_BIND", "JOURNEYMAN_LOG_LEVEL", "JOURNEYMAN_LOG_FORMAT", "PORT",
+		"JOURNEYMAN_API_KEYS", "JOURNEYMAN_NAMESPACE", "JOURNEYMAN_REDIS_TLS",
 	} {
 		if n := len(slices.DeleteFunc(slices.Clone(e.faults), func(f string) bool { return !strings.HasPrefix(f, name+" ") })); n != 1 {
 			t.Errorf("%d faults of %s in:\n%s", n, name, strings.Join(e.faults, "\n"))
+		}
+		if s := e.setting(name); name != "JOURNEYMAN_URL" && !strings.HasSuffix(s.Value, " (invalid)") {
+			t.Errorf("%s is shown as %q, want what it is and that it is invalid", name, s.Value)
 		}
 	}
 	if all := fmt.Sprintf("%v %+v %v", e.faults, e.settings, e.config); strings.Contains(all, "hunter2") {
@@ -166,9 +172,9 @@ func TestDotEnv(t *testing.T) {
 
 func TestDotEnvFault(t *testing.T) {
 	dir := isolate(t, nil)
-	writeFile(t, dir+"/.env", "this is hunter2 and no assignment\n")
+	writeFile(t, dir+"/.env", "A='one\ntwo'\n\nthis is hunter2 and no assignment\nB=1\n")
 	e := readEnvironment(".")
-	if len(e.faults) != 1 || !strings.Contains(e.faults[0], ".env") || strings.Contains(e.faults[0], "hunter2") {
+	if len(e.faults) != 1 || !strings.Contains(e.faults[0], ".env line 4 ") || strings.Contains(e.faults[0], "hunter2") {
 		t.Errorf("faults are %q", e.faults)
 	}
 }

@@ -44,6 +44,8 @@ func TestCommands(t *testing.T) {
 		{[]string{"call", "tester", "echo", "1", "--timeout", "3s"}, result{2, "", "app: flag --timeout stands behind the arguments, where it would be ignored; the order is: app call [options] SERVICE METHOD [ARG…] (or put -- before arguments that begin with -)\n"}},
 		{[]string{"serve", "tester", "--concurrency=3"}, result{2, "", "app: flag --concurrency=3 stands behind the arguments, where it would be ignored; the order is: app serve SERVICE (or put -- before arguments that begin with -)\n"}},
 		{[]string{"call", "--timeuot", "3s", "tester", "echo"}, result{2, "", "app: flag provided but not defined: -timeuot; the order is: app call [options] SERVICE METHOD [ARG…]\n"}},
+		{[]string{"call", "--timeout", "3", "tester", "echo"}, result{2, "", `app: --timeout is "3", want a duration such as 25s or 2m; the order is: app call [options] SERVICE METHOD [ARG…]` + "\n"}},
+		{[]string{"start", "-p", "many"}, result{2, "", `app: -p is "many", want a whole number; the order is: app start [options]` + "\n"}},
 		{[]string{"call", "--timeout", "0", "tester", "echo"}, result{2, "", "app: --timeout is 0s, want more than 0\n"}},
 		{[]string{"call", "tester"}, result{2, "", "app: call wants a service and a method: app call SERVICE METHOD [ARG…]\n"}},
 		{[]string{"call", "Tester", "echo"}, result{2, "", `app: service name "Tester": want 1 to 24 letters a-z, which every Procfile platform accepts` + "\n"}},
@@ -155,10 +157,10 @@ func TestServices(t *testing.T) {
 		t.Errorf("with none: %+v", got)
 	}
 	s.spawn(t, "serve", "tester").out.match(t, "msg=ready")
-	want := `SERVICE  WAITING  RUNNING  WORKERS  METHODS
-broken   0        0        0        -
-nested   0        0        0        -
-tester   0        0        1        echo hasty refuse wait
+	want := `SERVICE  WAITING  IN FLIGHT  WORKERS  METHODS
+broken   0        0          0        -
+nested   0        0          0        -
+tester   0        0          1        echo hasty refuse wait
 `
 	deadline := time.Now().Add(patience)
 	for { // "ready" does not mean yet that the worker has announced itself

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/journeyman-go/journeyman/jsonrpc"
+	"github.com/journeyman-go/journeyman/transports"
 )
 
 // Exit codes of every command.
@@ -28,6 +29,16 @@ func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(fo
 type configError []string
 
 func (e configError) Error() string { return strings.Join(e, "\n") }
+
+// refused turns a broker's refusal, which no patience removes, into a fault of the
+// configuration that names where its address stands. It passes other errors on.
+func (s *session) refused(err error) error {
+	refusal, ok := errors.AsType[*transports.Refusal](err)
+	if !ok {
+		return err
+	}
+	return configError{fmt.Sprintf("the broker at %s (from %s) refuses this process: %v", redactURL(s.env.broker.url), s.env.broker.source, refusal)}
+}
 
 // report tells the user what went wrong, a line for each fault, and returns the
 // exit code. What a service answered goes out as the JSON that it was.

@@ -67,15 +67,17 @@ func (l lifecycle) run(ctx context.Context, w work) error {
 	}
 	stopTaking()
 
+	handedBack := int64(0)
 	finished, err := l.await(w, done, began)
-	if !finished {
-		l.log.Warn("handing back what is not finished", "running", w.running())
-		return l.close(w, done)
+	if finished {
+		l.close(w, nil)
+	} else {
+		if handedBack = w.running(); handedBack > 0 {
+			l.log.Warn("handing back what is not finished", "running", handedBack)
+		}
+		err = l.close(w, done)
 	}
-	l.close(w, nil)
-	if err == nil {
-		l.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond).String())
-	}
+	l.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond).String(), "handed_back", handedBack)
 	return err
 }
 
@@ -122,7 +124,9 @@ func (l lifecycle) close(w work, done <-chan error) error {
 				return err
 			}
 		case <-grace.C:
-			l.log.Warn("leaving calls that do not heed their cancellation", "running", w.running())
+			if n := w.running(); n > 0 {
+				l.log.Warn("leaving calls that do not heed their cancellation", "running", n)
+			}
 			return nil
 		}
 	}

@@ -97,6 +97,12 @@ func TestStop(t *testing.T) {
 				default:
 					t.Error("the transport was not closed")
 				}
+				if handed := strings.Count(log.String(), "handed_back=3"); strings.Count(log.String(), "handing back") != handed {
+					t.Errorf("what was handed back and what was said of it differ:\n%s", &log)
+				}
+				if lines := strings.Split(strings.TrimSpace(log.String()), "\n"); !strings.Contains(lines[len(lines)-1], "msg=stopped ") {
+					t.Errorf("the last line is not that it stopped:\n%s", &log)
+				}
 				if !strings.Contains(log.String(), tc.log) {
 					t.Errorf("the log does not say %q:\n%s", tc.log, &log)
 				}
@@ -159,6 +165,26 @@ func TestStopIsBounded(t *testing.T) {
 		err := lifecycle{signals: signals, drain: time.Second, log: slog.New(slog.DiscardHandler)}.run(t.Context(), w)
 		if took := time.Since(start); err != nil || took != time.Second+closeGrace {
 			t.Errorf("ended after %v with %v, want %v and no error", took, err, time.Second+closeGrace)
+		}
+	})
+}
+
+// A broker that is not there keeps close waiting, and no call is to blame for it.
+func TestStopWithNothingInHand(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		never := make(chan struct{})
+		defer close(never)
+		var log bytes.Buffer
+		signals := make(chan os.Signal, 1)
+		signals <- syscall.SIGTERM
+		err := lifecycle{signals: signals, drain: time.Second, log: slog.New(slog.NewTextHandler(&log, nil))}.run(t.Context(), work{
+			running: func() int64 { return 0 },
+			close:   func() error { <-never; return nil },
+			run:     func(context.Context) error { <-never; return nil },
+		})
+		if err != nil || strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "msg=stopped ") {
+			t.Errorf("ended with %v and the log:\n%s", err, &log)
 		}
 	})
 }

@@ -36,9 +36,11 @@ func newLogger(w io.Writer, c Config, level slog.Level, getenv func(string) stri
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: drop}))
 	case "pretty":
-		return slog.New(tint.NewTextHandler(w, &tint.Options{
-			Level: level, ReplaceAttr: drop, TimeFormat: "15:04:05.000",
-			NoColor: getenv("NO_COLOR") != "" || getenv("TERM") == "dumb" || !isTerminal(w) && !forced,
+		return slog.New(newStackHandler(w, func(out io.Writer) slog.Handler {
+			return tint.NewTextHandler(out, &tint.Options{
+				Level: level, ReplaceAttr: drop, TimeFormat: "15:04:05.000",
+				NoColor: getenv("NO_COLOR") != "" || getenv("TERM") == "dumb" || !isTerminal(w) && !forced,
+			})
 		}))
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: drop}))

@@ -3,6 +3,7 @@ package runner
 import (
 	"log/slog"
 	"regexp"
+	"slices"
 	"testing"
 )
 
@@ -44,5 +45,17 @@ func TestLogFormat(t *testing.T) {
 				t.Errorf("%d writes: %q, want one like %s", len(w), w, tc.want)
 			}
 		})
+	}
+}
+
+// A stack is read line by line, and still comes out in one write.
+func TestPrettyStack(t *testing.T) {
+	t.Parallel()
+	var w writes
+	log := newLogger(&w, Config{LogFormat: "pretty"}, slog.LevelInfo, from(map[string]string{"PS": "web.1"})).With("a", 1)
+	log.Error("panic", "stack", "goroutine 1:\n\tmain.go:1\n", "b", 2)
+	log.Info("next")
+	if want := (writes{"ERR panic a=1 b=2\ngoroutine 1:\n\tmain.go:1\n", "INF next a=1\n"}); !slices.Equal(w, want) {
+		t.Errorf("wrote %q, want %q", w, want)
 	}
 }

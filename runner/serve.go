@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -54,16 +51,15 @@ func (a *app) serve(c *cli.Context, args []string) error {
 
 	ad := &adapter{mux: mux, timeout: s.env.config.Timeout, log: s.log}
 	s.hello(true, calls, "methods", strings.Join(mux.Methods(), " "), "slots", s.env.config.Concurrency)
-	return a.lifecycle(s).run(c.Context, work{
+	return s.refused(a.lifecycle(s).run(c.Context, work{
 		running: ad.running.Load,
 		close:   s.transport.Close,
-		run: func(taking context.Context) error {
-			defer s.awaitBroker(taking)()
+		run: s.besideBroker(func(taking context.Context) error {
 			return s.transport.Serve(taking, transports.Service{
 				Name: p.Name, Handler: ad.handle, Slots: s.env.config.Concurrency, Methods: mux.Methods(),
 			})
-		},
-	})
+		}),
+	}))
 }
 
 func (a *app) names() []string {
@@ -81,6 +77,7 @@ func (a *app) lifecycle(s *session) lifecycle {
 // A session is a command's configuration, log and open transport.
 type session struct {
 	env       environment
+	binary    string // its name, for hints
 	log       *slog.Logger
 	instance  string
 	transport transports.Transport
@@ -95,14 +92,10 @@ func (a *app) session(program string, long bool) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{env: env}
+	s := &session{env: env, binary: a.name}
 	hostname, _ := os.Hostname() // a label; instance does without
 	s.instance = instance(program, os.Getenv, hostname)
-	target := Target{
-		URL: env.broker.url, TLS: env.config.RedisTLS, Namespace: env.config.Namespace,
-		ArticleServices: env.config.ArticleServices, MaxMessage: env.config.MaxMessage,
-		Instance: s.instance, Version: buildVersion(),
-	}
+	target := env.target(s.instance)
 	if long {
 		// Transports name the service themselves where there is one.
 		target.Log = newLogger(a.sys.Stdout, env.config, env.config.LogLevel, os.Getenv).With(keyInstance, s.instance)
@@ -122,11 +115,40 @@ func (a *app) session(program string, long bool) (*session, error) {
 			a.complain(w)
 		}
 	}
-	if s.link, err = a.open(target); err != nil {
-		return nil, configError{fmt.Sprintf("the broker from %s cannot be used: %v", env.broker.source, err)}
+	if s.link, err = a.openTarget(env, target); err != nil {
+		return nil, err
 	}
 	s.transport = s.link.Transport
 	return s, nil
+}
+
+// target is the broker as a transport needs to know it, less the log.
+func (e *environment) target(instance string) Target {
+	return Target{
+		URL: e.broker.url, TLS: e.config.RedisTLS, Namespace: e.config.Namespace,
+		ArticleServices: e.config.ArticleServices, MaxMessage: e.config.MaxMessage,
+		Instance: instance, Version: buildVersion(),
+	}
+}
+
+func (a *app) openTarget(env environment, t Target) (Link, error) {
+	link, err := a.open(t)
+	if err != nil {
+		return Link{}, configError{fmt.Sprintf("the broker from %s cannot be used: %v", env.broker.source, err)}
+	}
+	return link, nil
+}
+
+// try finds what only the transport knows to be wrong with the settings, for
+// commands that do not use it. It reaches for no broker.
+func (a *app) try(env environment) error {
+	target := env.target(a.name)
+	target.Log = slog.New(slog.DiscardHandler)
+	link, err := a.openTarget(env, target)
+	if err != nil {
+		return err
+	}
+	return link.Transport.Close()
 }
 
 // hello says in two lines what an operator asks first.
@@ -145,41 +167,4 @@ func (s *session) hello(serving, calling bool, attrs ...any) {
 		attrs = append(attrs, "connections", s.link.Connections(serving, calling))
 	}
 	s.log.Info("broker", attrs...)
-}
-
-// awaitBroker says once that the broker answers, or that it does not yet; the
-// transport itself goes on trying for ever. The returned function waits for its
-// goroutine, which ends with the work.
-func (s *session) awaitBroker(ctx context.Context) (wait func()) {
-	pinger, ok := s.transport.(transports.Pinger)
-	if !ok {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		pause, said := 250*time.Millisecond, false
-		for {
-			try, stop := context.WithTimeout(ctx, 5*time.Second)
-			err := pinger.Ping(try)
-			stop()
-			switch {
-			case ctx.Err() != nil:
-				return
-			case err == nil:
-				s.log.Info("ready")
-				return
-			case !said:
-				said = true
-				s.log.Warn("not ready: no broker answers yet; trying again until one does", "url", redactURL(s.env.broker.url), "err", err)
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(pause + rand.N(pause)):
-				pause = min(2*pause, 5*time.Second)
-			}
-		}
-	})
-	return func() { cancel(); wg.Wait() }
 }

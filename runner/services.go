@@ -40,7 +40,7 @@ func (a *app) services(c *cli.Context, _ []string) error {
 		_, err := fmt.Fprintf(a.sys.Stdout, "No service was ever started on this broker; try %q.\n", a.name+" start")
 		return err
 	}
-	rows := [][]string{{"SERVICE", "WAITING", "RUNNING", "WORKERS", "METHODS"}}
+	rows := [][]string{{"SERVICE", "WAITING", "IN FLIGHT", "WORKERS", "METHODS"}}
 	for _, status := range list {
 		rows = append(rows, []string{
 			status.Name, count(status.Waiting), count(status.InFlight),

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +21,7 @@ const patience = 30 * time.Second
 // A site is one machine with one broker on which commands are run.
 type site struct {
 	broker   *memory.Broker
+	opener   Opener // nil: transports of broker
 	programs []Program
 	entered  chan struct{} // gets one for each call of "wait" that has begun
 	proceed  chan struct{} // lets calls of "wait" end
@@ -65,10 +65,19 @@ func newSite() *site {
 }
 
 func (s *site) open(t Target) (Link, error) {
+	if s.opener != nil {
+		return s.opener(t)
+	}
 	return Link{
 		Transport:   s.broker.Open(memory.Options{Catalogue: t.Catalogue, Log: t.Log}),
 		Connections: func(serving, calling bool) int { return map[bool]int{true: 3, false: 2}[serving && calling] },
 	}, nil
+}
+
+// with makes the commands open their transport in another way.
+func (s *site) with(open Opener) *site {
+	s.opener = open
+	return s
 }
 
 // A result is what a command left behind.
@@ -81,8 +90,8 @@ type result struct {
 // run runs a command to its end.
 func (s *site) run(t *testing.T, args ...string) result {
 	t.Helper()
-	var out, errs bytes.Buffer
-	sys := System{Args: append([]string{"/usr/bin/app"}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs}
+	out, errs := newOutput(), newOutput()
+	sys := System{Args: append([]string{"/usr/bin/app"}, args...), Stdin: strings.NewReader(""), Stdout: out, Stderr: errs}
 	code := Execute(t.Context(), sys, s.open, s.programs...)
 	return result{code, out.String(), errs.String()}
 }

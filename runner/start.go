@@ -1,20 +1,20 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/journeyman-go/journeyman/internal/devbroker"
 	"github.com/journeyman-go/journeyman/internal/foreman"
-	"github.com/journeyman-go/journeyman/internal/procfile"
 )
 
 // start runs every entry of a Procfile on this machine, and a broker if none is
@@ -28,16 +28,22 @@ func (a *app) start(c *cli.Context, _ []string) (err error) {
 	for _, w := range env.warnings {
 		log.Warn(w)
 	}
-	p := plan{procfile: c.String("procfile"), formation: c.String("formation"), port: env.config.Port}
-	if c.IsSet("port") {
-		p.port = c.Int("port")
+	if err := a.try(env); err != nil {
+		return err
 	}
-	gateway, err := p.check(a.name)
+	p := plan{procfile: c.String("procfile"), formation: c.String("formation"), port: env.config.Port, portFrom: "PORT"}
+	if c.IsSet("port") {
+		p.port, p.portFrom = c.Int("port"), "--port"
+	}
+	gateways, err := p.check(a.name)
 	if err != nil {
 		return err
 	}
 	if other := readStartFile("."); other != nil {
 		return usagef("%s start already runs in this folder, as process %d; stop it first", a.name, other.PID)
+	}
+	if err := p.probe(env, gateways); err != nil {
+		return err
 	}
 
 	ctx, cancel := context.WithCancelCause(c.Context)
@@ -59,8 +65,8 @@ func (a *app) start(c *cli.Context, _ []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, removeStartFile(".")) }()
-	if gateway != "" {
-		log.Info("gateway: " + gateway)
+	if len(gateways) > 0 {
+		log.Info(fmt.Sprintf("gateway: http://localhost:%d", gateways[0]))
 	}
 
 	hurry := a.stopOnSignal(ctx, cancel, log)
@@ -70,9 +76,11 @@ func (a *app) start(c *cli.Context, _ []string) (err error) {
 		// A child needs its own drain and its hard stop before it may be killed.
 		Grace: env.config.Drain + closeGrace + time.Second,
 		Log:   func(line string) { log.Info(line) },
+		Fatal: a.misconfigured,
 	})
+	log.Info("stopped")
 	if err != nil {
-		return configError{err.Error()} // a command that is not there
+		return configError{err.Error()} // a command that is not there, or cannot work as it is configured
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
@@ -90,40 +98,17 @@ func watch(ctx context.Context, b *devbroker.Broker, cancel context.CancelCauseF
 	}
 }
 
-// A plan is what the flags of start ask for.
-type plan struct {
-	procfile, formation string
-	port                int
-}
-
-// check finds what cannot be run, before anything was started, and tells where
-// the gateway will listen; "" without one.
-func (p plan) check(binary string) (gateway string, err error) {
-	f, err := os.Open(p.procfile)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", usagef("there is no %s here; write one with a line for each process, such as: web: %s web", p.procfile, binary)
-	case err != nil:
-		return "", usagef("open Procfile: %v", err)
-	}
-	defer f.Close()
-	entries, err := procfile.Parse(f)
-	if err != nil {
-		return "", usagef("%s: %v", p.procfile, err)
-	}
-	counts, err := procfile.Scale(entries, p.formation)
-	if err != nil {
-		return "", usagef("%v", err)
-	}
-	if last := p.port + 100*len(entries); p.port < 1 || last > 65536 {
-		return "", usagef("the first port is %d, and %d process types need 100 each from 1 to 65535", p.port, len(entries))
-	}
-	for i, e := range entries {
-		if e.Name == "web" && counts[i] > 0 {
-			gateway = fmt.Sprintf("http://localhost:%d", p.port+100*i)
+// misconfigured tells from its exit code that a command of this binary cannot work
+// until somebody changes its configuration. Other programs mean other things by 2.
+func (a *app) misconfigured(command string, status int, lastLine string) error {
+	words := strings.Fields(command)
+	for i, word := range words[:max(0, len(words)-1)] {
+		next := words[i+1]
+		if status == exitUsage && filepath.Base(word) == a.name && (next == "serve" || next == "web") {
+			return errors.New(cmp.Or(strings.TrimPrefix(lastLine, a.name+": "), "wrong usage or configuration (exit status 2)"))
 		}
 	}
-	return gateway, nil
+	return nil
 }
 
 // stopOnSignal cancels at the first signal. The returned channel is closed by a

@@ -2,6 +2,8 @@ package runner
 
 import (
 	"encoding/json"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +44,9 @@ func TestStart(t *testing.T) {
 	if code := start.wait(t); code != 0 {
 		t.Errorf("exit code %d; it said:\n%s", code, start.out)
 	}
+	if !strings.HasSuffix(start.out.String(), "msg=stopped\n") {
+		t.Errorf("its last line is not that it stopped:\n%s", start.out)
+	}
 	if _, err := os.Stat(dir + "/.journeyman/start.json"); !os.IsNotExist(err) {
 		t.Errorf("start.json is still there: %v", err)
 	}
@@ -68,22 +73,54 @@ func TestStartWithBroker(t *testing.T) {
 func TestStartRefuses(t *testing.T) {
 	dir := isolate(t, map[string]string{"JOURNEYMAN_URL": "redis://127.0.0.1:1"})
 	writeFile(t, dir+"/Procfile", "web: exec sleep 1000\n")
-	writeFile(t, dir+"/odd", "what is this\n")
-	writeFile(t, dir+"/missing", "web: nosuchcommand web\n")
+	writeFile(t, dir+"/odd", "what is this\nand this\n")
+	writeFile(t, dir+"/missing", "worker: nosuchcommand web\n")
+	writeFile(t, dir+"/bad", "worker: exec sleep 1000\ncalculator: app serve calculator; echo 'app: the broker refuses' >&2; exit 2\n")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, taken, _ := net.SplitHostPort(l.Addr().String())
 	for _, tc := range []struct {
 		args []string
 		want string
 	}{
 		{[]string{"start", "-f", "none"}, "there is no none here"},
-		{[]string{"start", "-f", "odd"}, "odd: line 1"},
+		{[]string{"start", "-f", "odd"}, "app: odd line 1: want"},
 		{[]string{"start", "-f", "missing"}, "nosuchcommand"},
 		{[]string{"start", "-m", "wbe=1"}, `"wbe"`},
-		{[]string{"start", "-p", "65500"}, "the first port is 65500"},
+		{[]string{"start", "-p", "65500"}, "--port 65500 is too high: take 65436 at most"},
+		{[]string{"start", "-p", "80000"}, "--port 80000 is too high"},
+		{[]string{"start", "-f", "odd"}, "\napp: odd line 2: want"},
+		{[]string{"start", "-f", "bad"}, "app: calculator.1 (bad line 2): the broker refuses\n"},
+		{[]string{"start", "-p", taken}, "port " + taken + " is taken by another program; choose another with --port "},
 		{[]string{"start", "web"}, "start takes no arguments"},
 	} {
 		got := newSite().run(t, tc.args...)
 		if got.Code != 2 || !strings.Contains(got.Stderr, tc.want) {
 			t.Errorf("%q: %+v, want exit code 2 and %q", tc.args, got, tc.want)
+		}
+	}
+}
+
+// Faults of the settings are told once, before anything runs.
+func TestStartAndConfigCheckSettings(t *testing.T) {
+	dir := isolate(t, map[string]string{"JOURNEYMAN_URL": "amqp://u:hunter2@h", "JOURNEYMAN_NAMESPACE": "a b"})
+	writeFile(t, dir+"/Procfile", "worker: exec sleep 1000\n")
+	want := `app: JOURNEYMAN_NAMESPACE is "a b", want up to 64 letters, digits, dots, hyphens and underscores
+app: JOURNEYMAN_URL begins with amqp://, and this version speaks Redis only (redis:// or rediss://)
+`
+	for _, command := range []string{"start", "config"} {
+		if got := newSite().run(t, command); got.Code != 2 || got.Stderr != want {
+			t.Errorf("%s: %+v, want exit code 2 and %s", command, got, want)
+		}
+	}
+	isolate(t, nil)
+	no := func(Target) (Link, error) { return Link{}, errors.New("no such database") }
+	for _, command := range []string{"start", "config"} {
+		if got := newSite().with(no).run(t, command); got.Code != 2 || got.Stderr != "app: the broker from default cannot be used: no such database\n" {
+			t.Errorf("%s: %+v", command, got)
 		}
 	}
 }

@@ -50,15 +50,14 @@ func (a *app) web(c *cli.Context, _ []string) error {
 	if refuse != "" {
 		s.log.Warn(refuse)
 	}
-	return a.lifecycle(s).run(c.Context, work{
+	return s.refused(a.lifecycle(s).run(c.Context, work{
 		running: g.running.Load,
 		stop:    func() { stopping.Store(true) },
 		close:   func() error { return errors.Join(server.Close(), s.transport.Close()) },
-		run: func(taking context.Context) error {
-			defer s.awaitBroker(taking)()
+		run: s.besideBroker(func(taking context.Context) error {
 			return serveHTTP(taking, server, listener)
-		},
-	})
+		}),
+	}))
 }
 
 // serveHTTP serves until ctx ends, then finishes the requests in hand.

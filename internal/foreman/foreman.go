@@ -22,6 +22,7 @@ const (
 	defaultBasePort = 5000
 	defaultGrace    = 5 * time.Second // foreman's own
 	portsPerType    = 100
+	release         = "release" // an entry that platforms run once for each deploy
 )
 
 // Options say what to run and how to stop it. The zero value runs ./Procfile.
@@ -40,6 +41,11 @@ type Options struct {
 	// Hurry, once closed, ends the grace: what is still stopping is killed.
 	Hurry <-chan struct{}
 
+	// Fatal, if set, is asked when the first run of a process ends soon with an exit
+	// status other than 0: an error says that starting it again would not help, and
+	// ends the run of all. lastLine is the last that the process wrote.
+	Fatal func(command string, status int, lastLine string) error
+
 	// Log takes sentences about the run as a whole; those about one process stand
 	// in its output. nil: they stand in the output as well, under "system".
 	Log func(string)
@@ -51,8 +57,8 @@ type Options struct {
 // to stop (SIGTERM), kills after Grace what has not, and returns nil when nothing
 // is left of any of them. It returns an error at once for a Procfile or a
 // formation that cannot be run, and, after stopping all, for a command that the
-// shell cannot find when it is first started. Entries named release are left out:
-// platforms run them once for each deploy.
+// shell cannot find, or that is Fatal, when it is first started. Entries named
+// release are left out: platforms run them once for each deploy.
 func Run(ctx context.Context, o Options) error {
 	o = withDefaults(o)
 	entries, counts, err := o.plan()
@@ -65,6 +71,10 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if o.Log == nil {
 		o.Log = printer.say("system", "")
+	}
+
+	if slices.ContainsFunc(entries, func(e procfile.Entry) bool { return e.Name == release }) {
+		o.Log("release is not run here; platforms run it once for each deploy")
 	}
 
 	parent := children.NewParent()
@@ -134,7 +144,7 @@ func (o Options) plan() ([]procfile.Entry, []int, error) {
 		return nil, nil, err
 	}
 	for i, e := range entries {
-		if e.Name == "release" {
+		if e.Name == release {
 			counts[i] = 0 // its hundred of ports stays its own, as in foreman
 		}
 	}
@@ -161,7 +171,7 @@ func (o Options) processes(entries []procfile.Entry, counts []int) ([]*process, 
 				name: name, command: e.Command, where: fmt.Sprintf("%s line %d", o.Procfile, e.Line),
 				dir: o.Dir, env: env, port: port,
 				grace: o.Grace, hurry: o.Hurry, pace: *o.pace,
-				out: printer, color: color,
+				out: printer, color: color, fatal: o.Fatal,
 			})
 			printer.width = max(printer.width, len(name))
 		}

@@ -121,6 +121,7 @@ func TestPortsAndNamesAreForemans(t *testing.T) {
 		"",
 		"calculator.1 | calculator.1 at 5200, green",
 		"calculator.1 | started with pid N, PORT=5200",
+		"system       | release is not run here; platforms run it once for each deploy",
 		"system       | stopping all processes",
 		"web.1        | started with pid N, PORT=5000",
 		"web.1        | web.1 at 5000, green",
@@ -173,7 +174,7 @@ func TestRefusesWhatCannotRun(t *testing.T) {
 	}{
 		{"no such file", "a: b", Options{Procfile: "Procfile.dev"}, "Procfile.dev: no such file"},
 		{"bad line", "a: b\nnonsense", Options{}, "Procfile: line 2"},
-		{"unknown name", "a: b", Options{Formation: "c=1"}, `no process type "c" in the Procfile, which has a`},
+		{"unknown name", "a: b", Options{Formation: "c=1"}, `the Procfile has no process type "c" but a`},
 		{"nothing left", "a: b", Options{Formation: "a=0"}, "leaves nothing"},
 		{"nothing but release", "release: b", Options{}, "leaves nothing"},
 		{"no ports left", "a: b\nc: d", Options{BasePort: 65400}, "base port 65400"},

@@ -53,22 +53,27 @@ func (p *printer) say(name, color string) func(string) {
 }
 
 // copy prints what a process writes, until r ends, and what its last unterminated
-// line holds. With a read deadline set on r it goes on for lastWords at a time.
-func (p *printer) copy(name, color string, r *os.File) {
+// line holds; it returns the last line of all. With a read deadline set on r it
+// goes on for lastWords at a time.
+func (p *printer) copy(name, color string, r *os.File) (last string) {
 	var (
 		in   = bufio.NewReaderSize(r, 64<<10)
 		line []byte
 		late bool
+		say  = func(text []byte) {
+			p.line(name, color, text)
+			last = string(text)
+		}
 	)
 	for {
 		part, err := in.ReadSlice('\n')
 		line = append(line, part...)
 		switch ended := err == nil; {
 		case ended:
-			p.line(name, color, line[:len(line)-1])
+			say(line[:len(line)-1])
 			line = line[:0]
 		case len(line) >= maxLine:
-			p.line(name, color, line)
+			say(line)
 			line = line[:0]
 		}
 		switch {
@@ -78,9 +83,9 @@ func (p *printer) copy(name, color string, r *os.File) {
 			_ = r.SetReadDeadline(time.Now().Add(lastWords))
 		default:
 			if len(line) > 0 {
-				p.line(name, color, line)
+				say(line)
 			}
-			return
+			return last
 		}
 	}
 }

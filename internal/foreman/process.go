@@ -34,26 +34,32 @@ type process struct {
 
 	out   *printer
 	color string
+	fatal func(command string, status int, lastLine string) error // may be nil
 }
 
 // supervise starts the process, and again whenever it ends, until ctx ends and it
 // is gone. It returns an error for a command that could not be run when it was
-// first started: that is a mistake in the Procfile or on PATH, and starting it
-// again would not help. Later it may help: programs are missing for a moment
+// first started, or that fatal gives up: that is a mistake in the Procfile, on PATH
+// or in its settings, and starting it again would not help. Later it may help: programs are missing for a moment
 // while they are built.
 func (p *process) supervise(ctx context.Context, parent *children.Parent) error {
 	wait := p.pace.first
 	for first := true; ; first = false {
 		began := time.Now()
-		status, err := p.run(ctx, parent)
+		status, lastLine, err := p.run(ctx, parent)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := p.unrunnable(status, err); first && err != nil {
-			return fmt.Errorf("%s (%s): %w", p.name, p.where, err)
-		}
-		if time.Since(began) > p.pace.steady {
+		steady := time.Since(began) > p.pace.steady
+		if steady {
 			wait = p.pace.first
+		}
+		hopeless := p.unrunnable(status, err)
+		if hopeless == nil && p.fatal != nil && status != 0 && !steady {
+			hopeless = p.fatal(p.command, status, lastLine)
+		}
+		if first && hopeless != nil {
+			return fmt.Errorf("%s (%s): %w", p.name, p.where, hopeless)
 		}
 		// Processes that fell together, say with their broker, should not rise together.
 		pause := wait + rand.N(wait/4+1)
@@ -90,13 +96,13 @@ const notStarted = -2 // a status that os/exec does not use
 // run starts the command once and returns when its process group is gone: with
 // the exit status of the shell, or notStarted, and unless that is 0 an error that
 // describes it.
-func (p *process) run(ctx context.Context, parent *children.Parent) (status int, err error) {
+func (p *process) run(ctx context.Context, parent *children.Parent) (status int, lastLine string, err error) {
 	if ctx.Err() != nil {
-		return 0, ctx.Err()
+		return 0, "", ctx.Err()
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return notStarted, fmt.Errorf("make a pipe: %w", err)
+		return notStarted, "", fmt.Errorf("make a pipe: %w", err)
 	}
 	defer r.Close()
 
@@ -108,14 +114,14 @@ func (p *process) run(ctx context.Context, parent *children.Parent) (status int,
 	err = parent.Start(cmd)
 	_ = w.Close()
 	if err != nil {
-		return notStarted, fmt.Errorf("start %q: %w", p.command, err)
+		return notStarted, "", fmt.Errorf("start %q: %w", p.command, err)
 	}
 	p.say("started with pid %d, PORT=%d", cmd.Process.Pid, p.port)
 
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		p.out.copy(p.name, p.color, r)
+		lastLine = p.out.copy(p.name, p.color, r)
 	}()
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
@@ -124,9 +130,9 @@ func (p *process) run(ctx context.Context, parent *children.Parent) (status int,
 	_ = r.SetReadDeadline(time.Now().Add(lastWords))
 	<-copied
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return exit.ExitCode(), err
+		return exit.ExitCode(), lastLine, err
 	}
-	return 0, err
+	return 0, lastLine, err
 }
 
 func (p *process) say(format string, args ...any) {

@@ -1,6 +1,7 @@
 package foreman
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -100,4 +101,19 @@ func TestEnvironmentOfTheShellIsTheOptions(t *testing.T) {
 	t.Parallel()
 	s := start(t, "a: echo \"[$HOME]\"; exec /bin/sleep 1000", Options{Env: []string{"PATH=/nowhere"}})
 	s.wait(`\| \[\]$`, 1)
+}
+
+// What Fatal gives up ends the run, but only when it is first started.
+func TestFatalEndsTheRun(t *testing.T) {
+	t.Parallel()
+	fatal := func(command string, status int, lastLine string) error {
+		return fmt.Errorf("%s, %d, %s", command, status, lastLine)
+	}
+	const command = "test -e seen && exit 2; touch seen; exit 0"
+	if err := start(t, "b: exec sleep 1000\na: echo one; echo two >&2; exit 2", Options{Fatal: fatal}).end(); err == nil ||
+		err.Error() != "a.1 (Procfile line 2): echo one; echo two >&2; exit 2, 2, two" {
+		t.Errorf("Run returned %v", err)
+	}
+	s := start(t, "a: "+command, Options{pace: &quick, Fatal: fatal})
+	s.wait(`crashed \(exit status 2\)`, 3)
 }

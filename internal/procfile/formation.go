@@ -1,7 +1,6 @@
 package procfile
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,7 +19,7 @@ func Scale(entries []Entry, formation string) ([]int, error) {
 	const all = "all"
 	var (
 		wanted = make(map[string]int)
-		faults []error
+		faults []string
 	)
 	for pair := range strings.SplitSeq(formation, ",") {
 		if pair = strings.TrimSpace(pair); pair == "" {
@@ -31,16 +30,16 @@ func Scale(entries []Entry, formation string) ([]int, error) {
 		n, err := strconv.Atoi(strings.TrimSpace(number))
 		switch _, twice := wanted[name]; {
 		case err != nil || n < 0 || n > MaxInstances:
-			faults = append(faults, fmt.Errorf("%q: want name=number, with a number from 0 to %d", pair, MaxInstances))
+			faults = append(faults, fmt.Sprintf("%q is not NAME=NUMBER, with a number from 0 to %d", pair, MaxInstances))
 		case twice:
-			faults = append(faults, fmt.Errorf("%s is named twice", name))
+			faults = append(faults, fmt.Sprintf("%s is named twice", name))
 		case name != all && !slices.ContainsFunc(entries, func(e Entry) bool { return e.Name == name }):
-			faults = append(faults, fmt.Errorf("no process type %q in the Procfile, which has %s", name, names(entries)))
+			faults = append(faults, fmt.Sprintf("the Procfile has no process type %q but %s", name, names(entries)))
 		}
 		wanted[name] = n
 	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, fmt.Errorf("formation %q: %w", formation, err)
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("formation %q: %s", formation, strings.Join(faults, "; "))
 	}
 
 	counts := make([]int, len(entries))

@@ -76,16 +76,16 @@ func TestScale(t *testing.T) {
 		wantErr   []string
 	}{
 		{formation: "", want: []int{1, 1, 1}},
-		{formation: "calculator=3", want: []int{1, 3, 1}},            // as ps:scale: the others stay
-		{formation: "all=0, calculator=2 ,", want: []int{0, 2, 0}},   // white space is free
-		{formation: "web=0,all=2", want: []int{0, 2, 2}},             // order is free
-		{formation: "web=100", want: []int{100, 1, 1}},               // the last port of the hundred
-		{formation: "web=101", wantErr: []string{"from 0 to 100"}},   // would be calculator's
-		{formation: "web=-1", wantErr: []string{`"web=-1"`}},         //
-		{formation: "web", wantErr: []string{`"web": want`}},         //
-		{formation: "web=two", wantErr: []string{`"web=two": want`}}, //
-		{formation: "web=1,web=2", wantErr: []string{"named twice"}}, //
-		{formation: "wbe=1,calc=x", wantErr: []string{`"wbe"`, "web, calculator, mailer", `"calc=x"`}},
+		{formation: "calculator=3", want: []int{1, 3, 1}},                 // as ps:scale: the others stay
+		{formation: "all=0, calculator=2 ,", want: []int{0, 2, 0}},        // white space is free
+		{formation: "web=0,all=2", want: []int{0, 2, 2}},                  // order is free
+		{formation: "web=100", want: []int{100, 1, 1}},                    // the last port of the hundred
+		{formation: "web=101", wantErr: []string{"from 0 to 100"}},        // would be calculator's
+		{formation: "web=-1", wantErr: []string{`"web=-1"`}},              //
+		{formation: "web", wantErr: []string{`"web" is not NAME=NUMBER`}}, //
+		{formation: "web=two", wantErr: []string{`"web=two" is not`}},     //
+		{formation: "web=1,web=2", wantErr: []string{"named twice"}},      //
+		{formation: "wbe=1,calc=x", wantErr: []string{`no process type "wbe" but web, calculator, mailer; "calc=x" is not`}},
 	} {
 		t.Run(tc.formation, func(t *testing.T) {
 			t.Parallel()

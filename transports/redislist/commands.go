@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type commands struct {
 	line   *line
 	clock  *clock
 	timing timing
+	log    *slog.Logger
 	wake   chan struct{} // holds a token while there may be something to send
 	ctx    context.Context
 
@@ -114,7 +116,8 @@ func (c *commands) do(ctx context.Context, add func(redis.Pipeliner) redis.Cmder
 
 // run is the only user of the line. It ends with c.ctx.
 func (c *commands) run() {
-	failures := 0
+	const lostAfter = 2 // failures; a connection that is replaced at once is no news
+	failures, reached := 0, false
 	idle := time.NewTimer(c.timing.idle)
 	defer idle.Stop()
 	for {
@@ -133,10 +136,16 @@ func (c *commands) run() {
 		runtime.Gosched()
 		err := c.exchange()
 		if err == nil {
-			failures = 0
+			if failures >= lostAfter && reached {
+				c.log.Info("broker reached again")
+			}
+			failures, reached = 0, true
 			continue
 		}
 		failures++
+		if failures == lostAfter && reached {
+			c.log.Warn("broker lost, trying again until it is back", "err", err)
+		}
 		c.pause(backoff(failures), err)
 	}
 }

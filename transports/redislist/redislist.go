@@ -119,7 +119,7 @@ func open(o Options, timing timing) (*Transport, error) {
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.commands = &commands{
 		line:  t.newLine("commands", 0, t.greet),
-		clock: &t.clock, timing: timing, ctx: t.ctx,
+		clock: &t.clock, timing: timing, ctx: t.ctx, log: o.Log,
 		wake: make(chan struct{}, 1), refused: make(chan struct{}),
 	}
 	t.replies = newReplies(t)

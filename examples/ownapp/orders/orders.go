@@ -34,8 +34,12 @@ func New(prices Prices) *jsonrpc.Mux {
 	return mux
 }
 
-// Quote returns what a line costs.
+// Quote returns what a line costs. A quantity below 1 is a CodeInvalidParams.
 func (p Prices) Quote(_ context.Context, line Line) (Quote, error) {
+	if line.Quantity < 1 {
+		return Quote{}, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "Invalid params").
+			WithData(jsonrpc.ParamFaults{Mistyped: map[string]string{"quantity": "want 1 or more"}})
+	}
 	price, ok := p[line.Item]
 	if !ok {
 		return Quote{}, jsonrpc.Errorf(CodeUnknownItem, "unknown item").WithData(line.Item)

@@ -54,3 +54,12 @@ func TestQuoteOfAnUnknownItem(t *testing.T) {
 		t.Errorf("got %v, want an error of the service that names gold", err)
 	}
 }
+
+func TestQuoteOfFewerThanOne(t *testing.T) {
+	t.Parallel()
+	_, err := client.Result[orders.Quote](t.Context(), serve(t), "quote", orders.Line{Item: "tea", Quantity: -1})
+	no, ok := errors.AsType[*jsonrpc.Error](err)
+	if want := `{"mistyped":{"quantity":"want 1 or more"}}`; !ok || no.Code != jsonrpc.CodeInvalidParams || string(no.Data) != want {
+		t.Errorf("got %v, want invalid params that name the quantity", err)
+	}
+}

@@ -1,0 +1,89 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/journeyman-go/journeyman/internal/procfile"
+)
+
+// A plan is what the flags of start ask for.
+type plan struct {
+	procfile, formation string
+	port                int
+	portFrom            string // the flag or the variable
+}
+
+// check finds what cannot be run, before anything was started, and returns the
+// ports of the gateways, if there are any.
+func (p plan) check(binary string) (gateways []int, err error) {
+	f, err := os.Open(p.procfile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usagef("there is no %s here; write one with a line for each process, such as: web: %s web", p.procfile, binary)
+	case err != nil:
+		return nil, usagef("open Procfile: %v", err)
+	}
+	defer f.Close()
+	entries, err := procfile.Parse(f)
+	if err != nil {
+		return nil, p.faults(err)
+	}
+	counts, err := procfile.Scale(entries, p.formation)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	switch highest := 65536 - 100*len(entries); {
+	case p.port < 1:
+		return nil, usagef("%s %d is too low: ports begin at 1", p.portFrom, p.port)
+	case p.port > highest:
+		return nil, usagef("%s %d is too high: take %d at most, as each process type gets 100 ports and the last of all is 65535", p.portFrom, p.port, highest)
+	}
+	for i, e := range entries {
+		if e.Name == "web" {
+			for n := range counts[i] {
+				gateways = append(gateways, p.port+100*i+n)
+			}
+		}
+	}
+	return gateways, nil
+}
+
+// faults gives each fault of a Procfile a line of its own.
+func (p plan) faults(err error) error {
+	several, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return usagef("%s: %v", p.procfile, err)
+	}
+	var list configError
+	for _, fault := range several.Unwrap() {
+		list = append(list, fmt.Sprintf("%s %v", p.procfile, fault))
+	}
+	return list
+}
+
+// probe finds ports on which a gateway could not listen: it alone would fail
+// later, again and again, in the middle of the output of the others.
+func (p plan) probe(env environment, ports []int) error {
+	for _, port := range ports {
+		env.config.Port = port
+		l, err := net.Listen("tcp", env.webAddress())
+		if err != nil {
+			other := p.port + 1000
+			if other > 60000 || other < 2000 {
+				other = 6000
+			}
+			trouble := "cannot be used: " + err.Error()
+			if errors.Is(err, syscall.EADDRINUSE) {
+				trouble = "is taken by another program"
+			}
+			return usagef("port %d %s; choose another with --port %d", port, trouble, other)
+		}
+		_ = l.Close()
+	}
+	return nil
+}
