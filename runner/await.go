@@ -32,7 +32,7 @@ func (s *session) besideBroker(run func(context.Context) error) func(context.Con
 		err := run(ctx)
 		cancel(nil)
 		watch.Wait()
-		if refusal, ok := errors.AsType[*transports.Refusal](context.Cause(ctx)); ok {
+		if refusal, ok := errors.AsType[*transports.RefusedError](context.Cause(ctx)); ok {
 			return refusal
 		}
 		return err
@@ -55,7 +55,7 @@ func (s *session) awaitBroker(ctx context.Context) error {
 		try, stop := context.WithTimeout(ctx, pingFor)
 		err := pinger.Ping(try)
 		stop()
-		_, refused := errors.AsType[*transports.Refusal](err)
+		_, refused := errors.AsType[*transports.RefusedError](err)
 		switch {
 		case ctx.Err() != nil:
 			return nil

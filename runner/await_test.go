@@ -41,7 +41,7 @@ func (p pinged) open(Target) (Link, error) { return Link{Transport: p}, nil }
 
 // refusal is what a transport returns that was turned away, with what it was doing.
 func refusal(context.Context) error {
-	return fmt.Errorf("ping broker: %w", &transports.Refusal{Err: errors.New("wrong password")})
+	return fmt.Errorf("ping broker: %w", &transports.RefusedError{Err: errors.New("wrong password")})
 }
 
 // One warning at once, then one a minute, with a hint, until there is a broker.

@@ -95,7 +95,7 @@ func (a *app) explain(ctx context.Context, err error, s *session, service string
 	late := errors.Is(err, context.DeadlineExceeded) && time.Until(deadline) < clockSkew
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectFor)
 	defer cancel()
-	_, refused := errors.AsType[*transports.Refusal](err)
+	_, refused := errors.AsType[*transports.RefusedError](err)
 	switch {
 	case err == nil:
 		return nil

@@ -33,7 +33,7 @@ func (e configError) Error() string { return strings.Join(e, "\n") }
 // refused turns a broker's refusal, which no patience removes, into a fault of the
 // configuration that names where its address stands. It passes other errors on.
 func (s *session) refused(err error) error {
-	refusal, ok := errors.AsType[*transports.Refusal](err)
+	refusal, ok := errors.AsType[*transports.RefusedError](err)
 	if !ok {
 		return err
 	}

@@ -97,18 +97,24 @@ func TestStop(t *testing.T) {
 				default:
 					t.Error("the transport was not closed")
 				}
-				if handed := strings.Count(log.String(), "handed_back=3"); strings.Count(log.String(), "handing back") != handed {
-					t.Errorf("what was handed back and what was said of it differ:\n%s", &log)
-				}
-				if lines := strings.Split(strings.TrimSpace(log.String()), "\n"); !strings.Contains(lines[len(lines)-1], "msg=stopped ") {
-					t.Errorf("the last line is not that it stopped:\n%s", &log)
-				}
+				checkStopLog(t, log.String())
 				if !strings.Contains(log.String(), tc.log) {
 					t.Errorf("the log does not say %q:\n%s", tc.log, &log)
 				}
 				time.Sleep(time.Minute) // lets the sender of late signals end
 			})
 		})
+	}
+}
+
+// checkStopLog holds the log of every stop to ending with what came of it.
+func checkStopLog(t *testing.T, log string) {
+	t.Helper()
+	if handed := strings.Count(log, "handed_back=3"); strings.Count(log, "handing back") != handed {
+		t.Errorf("what was handed back and what was said of it differ:\n%s", log)
+	}
+	if lines := strings.Split(strings.TrimSpace(log), "\n"); !strings.Contains(lines[len(lines)-1], "msg=stopped ") {
+		t.Errorf("the last line is not that it stopped:\n%s", log)
 	}
 }
 

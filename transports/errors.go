@@ -2,19 +2,19 @@ package transports
 
 import "errors"
 
-// A Refusal is an ErrUnavailable that trying again does not remove: the broker
+// A RefusedError is an ErrUnavailable that trying again does not remove: the broker
 // refuses the credentials, shows a certificate that is not trusted, or is one that
 // the transport cannot work with.
-type Refusal struct{ Err error }
+type RefusedError struct{ Err error }
 
 // Error returns the reason, for the person who can remove it.
-func (r *Refusal) Error() string { return r.Err.Error() }
+func (r *RefusedError) Error() string { return r.Err.Error() }
 
 // Unwrap returns the reason.
-func (r *Refusal) Unwrap() error { return r.Err }
+func (r *RefusedError) Unwrap() error { return r.Err }
 
 // Is reports that a refusing broker is an unavailable one.
-func (r *Refusal) Is(target error) bool { return target == ErrUnavailable }
+func (r *RefusedError) Is(target error) bool { return target == ErrUnavailable }
 
 // Errors that mean the same on every transport. Implementations wrap them with
 // what they were doing, so compare with errors.Is.

@@ -46,7 +46,7 @@ func serveSlots(tb testing.TB, tr *Transport, h transports.Handler, slots int) (
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- tr.Serve(ctx, transports.Service{Name: calculator, Handler: h, Methods: []string{"echo"}})
+		done <- tr.Serve(ctx, transports.Service{Name: calculator, Handler: h, Slots: slots})
 	}()
 	stop = sync.OnceValue(func() error {
 		cancel()

@@ -196,7 +196,7 @@ func (c *commands) failOverdue(cause error) {
 }
 
 // refuse records that the broker will not have us, until it does.
-func (c *commands) refuse(refusal *transports.Refusal) {
+func (c *commands) refuse(refusal *transports.RefusedError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -263,7 +263,7 @@ func (c *commands) abandon() {
 func (c *commands) exchange() error {
 	x := c.collect()
 	unsent, err := c.line.exec(x.fill)
-	if refusal, ok := errors.AsType[*transports.Refusal](err); ok || err == nil {
+	if refusal, ok := errors.AsType[*transports.RefusedError](err); ok || err == nil {
 		c.refuse(refusal)
 	}
 	x.resolveTasks(err, unsent)

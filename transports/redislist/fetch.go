@@ -110,14 +110,14 @@ func (f *fetcher) receive(ctx context.Context, w *worker, raws []string) (begun 
 
 // permanent returns why nothing will ever be taken, if err says so.
 func (f *fetcher) permanent(w *worker, err error) error {
-	if refusal, ok := errors.AsType[*transports.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*transports.RefusedError](err); ok {
 		return refusal
 	}
 	switch text := err.Error(); {
 	case strings.Contains(text, "WRONGTYPE"):
 		return fmt.Errorf("key %s holds no list: something else uses the service's name; set JOURNEYMAN_NAMESPACE: %w", w.queue, err)
 	case strings.Contains(text, "NOPERM"):
-		return &transports.Refusal{Err: fmt.Errorf("the broker does not permit what workers need: %w", err)}
+		return &transports.RefusedError{Err: fmt.Errorf("the broker does not permit what workers need: %w", err)}
 	case isNoScript(err):
 		f.line.reset()
 	}

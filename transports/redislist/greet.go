@@ -62,7 +62,7 @@ func checkServer(info string) error {
 		}
 	}
 	if fields["redis_mode"] == "cluster" {
-		return &transports.Refusal{Err: errors.New("the broker is a node of a Redis Cluster, which is not supported; use a single Redis, with or without replicas")}
+		return &transports.RefusedError{Err: errors.New("the broker is a node of a Redis Cluster, which is not supported; use a single Redis, with or without replicas")}
 	}
 	version := fields["redis_version"]
 	parts := strings.SplitN(version, ".", 3)
@@ -72,7 +72,7 @@ func checkServer(info string) error {
 	major, _ := strconv.Atoi(parts[0])
 	minor, _ := strconv.Atoi(parts[1])
 	if major < 6 || major == 6 && minor < 2 {
-		return &transports.Refusal{Err: fmt.Errorf("the broker is Redis %s; 6.2 or newer is needed (LMOVE, BLMOVE)", version)}
+		return &transports.RefusedError{Err: fmt.Errorf("the broker is Redis %s; 6.2 or newer is needed (LMOVE, BLMOVE)", version)}
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func explainGreeting(err error) error {
 	}
 	for _, word := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "invalid username-password", "invalid password", "Client sent AUTH", "AUTH <password> called without", "DB index is out of range", "invalid DB index", "DENIED"} {
 		if strings.Contains(err.Error(), word) {
-			return &transports.Refusal{Err: err}
+			return &transports.RefusedError{Err: err}
 		}
 	}
 	return err

@@ -132,10 +132,10 @@ func (e *pinError) Error() string {
 // Heroku Key-Value Store shows a certificate that it signed itself (heroku/roadmap#148).
 func explainTLS(err error) error {
 	if pin, ok := errors.AsType[*pinError](err); ok {
-		return &transports.Refusal{Err: fmt.Errorf("TLS: %w; if the certificate was renewed, set JOURNEYMAN_REDIS_TLS=pin:%s", err, pin.got)}
+		return &transports.RefusedError{Err: fmt.Errorf("TLS: %w; if the certificate was renewed, set JOURNEYMAN_REDIS_TLS=pin:%s", err, pin.got)}
 	}
 	if invalid, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(invalid.UnverifiedCertificates) > 0 {
-		return &transports.Refusal{Err: fmt.Errorf("TLS: the broker's certificate is not trusted (%w); "+
+		return &transports.RefusedError{Err: fmt.Errorf("TLS: the broker's certificate is not trusted (%w); "+
 			"set JOURNEYMAN_REDIS_TLS=pin:%s to accept exactly this one, "+
 			"or JOURNEYMAN_REDIS_TLS=insecure to accept any, as Heroku's self-signed ones that change need",
 			invalid.Err, publicKeyPin(invalid.UnverifiedCertificates[0]))}
