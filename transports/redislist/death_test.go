@@ -160,6 +160,46 @@ func TestSilentWorkerIsFenced(t *testing.T) {
 	}
 }
 
+// A result that comes when the message has gone to another worker is no reply,
+// even before its worker knows: the caller has one already.
+func TestLateResultIsDropped(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	o := Options{URL: url, Namespace: namespace}
+	deaf := quick()
+	deaf.beat = time.Hour
+	silent, err := open(Options{URL: url, Namespace: namespace, Catalogue: []string{calculator}}, deaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	started, finish := make(chan struct{}, 1), make(chan struct{})
+	serve(t, silent, func(ctx context.Context, m transports.Message) transports.Outcome {
+		started <- struct{}{}
+		<-finish
+		return echo(ctx, m)
+	})
+	caller := process(t, o)
+	first := make(chan error, 1)
+	go func() {
+		_, err := call(t, caller, "held")
+		first <- err
+	}()
+	<-started
+	serve(t, process(t, o), echo)
+	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+	close(finish)
+	eventually(t, "the late result to be dropped", func() bool { return silent.Counts().NotMine == 1 })
+	if reply, err := call(t, caller, "next"); err != nil || reply != "next" {
+		t.Errorf("the next call returned %q, %v", reply, err)
+	}
+	if n := caller.Counts().LateReplies; n != 0 {
+		t.Errorf("%d second replies", n)
+	}
+}
+
 // A worker may not judge others before its own beats came for a whole lease.
 func TestSweepNeedsSteadyBeats(t *testing.T) {
 	t.Parallel()
@@ -282,8 +322,12 @@ func TestFlushedBroker(t *testing.T) {
 	var mu sync.Mutex
 	ran := make(map[string]bool)
 	for _, w := range workers {
-		serve(t, w, func(_ context.Context, m transports.Message) transports.Outcome {
-			time.Sleep(time.Millisecond) // lets the other have some
+		serve(t, w, func(ctx context.Context, m transports.Message) transports.Outcome {
+			select {
+			case <-time.After(2 * quick().beat): // the worker learns before that it is forgotten
+			case <-ctx.Done():
+				return transports.Outcome{}
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			ran[string(m.Body)] = true
