@@ -1,6 +1,7 @@
 package redislist
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -20,7 +21,10 @@ func (s *server) join(ctx, life context.Context, w *worker) (fenced <-chan struc
 		go func() { joined <- s.beat(life, w, true) }()
 	}
 	attempt()
-	for failures := 1; ; failures++ {
+	retry := time.NewTimer(0)
+	retry.Stop()
+	defer retry.Stop()
+	for failures := 1; ; {
 		select {
 		case err := <-joined:
 			if err == nil {
@@ -31,10 +35,12 @@ func (s *server) join(ctx, life context.Context, w *worker) (fenced <-chan struc
 			if failures == 1 {
 				s.log.Debug("broker not reached, trying again", "service", s.service.Name, "error", err)
 			}
-			timer := time.AfterFunc(backoff(failures), attempt)
-			defer timer.Stop()
+			retry.Reset(backoff(failures))
+			failures++
+		case <-retry.C:
+			attempt()
 		case <-refused:
-			return nil, s.commands.refusalErr()
+			return nil, cmp.Or(s.commands.refusalErr(), transports.ErrUnavailable)
 		case <-s.closing:
 			return nil, transports.ErrClosed
 		case <-ctx.Done():
