@@ -20,12 +20,61 @@ type Inspector interface {
 	Services(ctx context.Context) ([]ServiceStatus, error)
 }
 
+// A Locator knows who serves what, well enough for a worker in a rolling deploy to
+// leave a message to a newer one.
+type Locator interface {
+	// Serving returns how many live workers of the service announce the method. The
+	// answer may be a second old.
+	Serving(ctx context.Context, service, method string) (workers int, err error)
+}
+
+// A Pauser can have the workers of a service take no more for a while. What they
+// have begun they finish; callers are not told, their messages wait.
+type Pauser interface {
+	// Pause returns when the broker knows; the workers follow within seconds, and
+	// those that start later too. Pausing twice is pausing once.
+	Pause(ctx context.Context, service string) error
+	Resume(ctx context.Context, service string) error
+}
+
+// A DeadLetterQueue keeps dead letters: messages that were given up, by the verdict
+// Bury or because worker after worker died with them.
+type DeadLetterQueue interface {
+	// DeadLetters shows a service's dead letters to visit, newest first, until
+	// that returns false. Those that come or go meanwhile may be seen or not.
+	DeadLetters(ctx context.Context, service string, visit func(DeadLetter) bool) error
+
+	// RetryDead puts dead letters back into the queue, as new messages: failures
+	// and deaths forgotten, history kept, no longer expiring and answered nowhere,
+	// since whoever waited for the reply has been told. It returns how many of
+	// the ids it found.
+	RetryDead(ctx context.Context, service string, ids ...string) (n int, err error)
+
+	// DeleteDead forgets dead letters and returns how many of the ids it found.
+	DeleteDead(ctx context.Context, service string, ids ...string) (n int, err error)
+}
+
+// A DeadLetter is a message that was given up, and why.
+type DeadLetter struct {
+	ID      string // of the dead letter: the message's own where it has one
+	Message Message
+	Buried  time.Time
+	Reason  string
+	Deaths  int // workers that died while they ran it, one after the other
+}
+
 // ServiceStatus is what an Inspector knows of one service. What a broker cannot
 // tell is nil.
 type ServiceStatus struct {
 	Name     string         `json:"name"`
+	Paused   bool           `json:"paused"`
 	Waiting  *int64         `json:"waiting"`   // messages in the queue
+	Oldest   *time.Time     `json:"oldest"`    // when the message that is next in the queue was sent
 	InFlight *int64         `json:"in_flight"` // messages taken and not settled
+	Delayed  *int64         `json:"delayed"`   // messages that wait for their time
+	Retries  *int64         `json:"retries"`   // messages that failed and wait to be tried again
+	Suspects *int64         `json:"suspects"`  // messages whose worker died; they wait to be run apart from others
+	Dead     *int64         `json:"dead"`      // dead letters
 	Workers  []WorkerStatus `json:"workers"`
 }
 

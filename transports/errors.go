@@ -34,6 +34,10 @@ var (
 	// ErrBusy: the service's queue is full; nothing was handed over.
 	ErrBusy = errors.New("queue full")
 
+	// ErrBuried: the message was given up and stands in the dead-letter list: the
+	// workers that ran it died.
+	ErrBuried = errors.New("message given up")
+
 	// ErrTooLarge: the message is longer than the transport's limit.
 	ErrTooLarge = errors.New("message too large")
 

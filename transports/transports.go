@@ -21,13 +21,22 @@ type Message struct {
 
 	Expires   time.Time // zero: never. Judged by the broker's clock
 	NotBefore time.Time // zero: now. Judged by the broker's clock
-	Unique    string    // while a message with this key waits, another Send of it is dropped
+	Unique    string    // while a message with this key waits to be run, another Send of it is dropped; not for Call
 
 	// The rest is set on receipt.
 
 	Enqueued    time.Time // zero where the sender did not say
 	Failures    int       // failed attempts so far; interruptions (deploy, crash) are not failures
 	Redelivered bool      // it may have run before
+	History     []Attempt // how earlier attempts ended, newest first; a transport keeps at least the last ten
+}
+
+// An Attempt is one time that a message was run in vain.
+type Attempt struct {
+	At     time.Time `json:"at"`
+	Died   bool      `json:"died"`   // the worker died, or had to be replaced, while it ran the message
+	Worker string    `json:"worker"` // its instance or id; "" where nobody knows
+	Error  string    `json:"error"`  // of the outcome; "" for a death
 }
 
 // A Verdict says what becomes of a message whose handler has returned.
@@ -39,6 +48,7 @@ const (
 	Retry                  // delivered again after Outcome.After, with one more failure
 	Bury                   // kept in the dead-letter list
 	NotMine                // given back untouched, for another instance of the service
+	Suspect                // as if the worker had died of it: the handler does not return and holds up its process
 )
 
 // An Outcome is what a handler made of its message.
@@ -47,8 +57,8 @@ type Outcome struct {
 	Verdict Verdict       // the zero value is Done
 	After   time.Duration // with Retry: the delay
 	Err     error         // kept in the history of a message that is retried or buried
-	Keep    time.Duration // remember Reply under Message.ID for this long, to answer the same message again
-	Follow  []Message     // sent to the same service in the same step as the acknowledgement
+	Keep    time.Duration // remember Reply under Message.ID for this long; see Service.Dedupe
+	Follow  []Message     // sent to the same service in the same step as the acknowledgement; NotBefore, Failures and History are kept
 }
 
 // A Handler takes one message. Its ctx ends at the message's Expires, on a hard
@@ -63,6 +73,15 @@ type Service struct {
 	Slots    int      // how many messages at once; 0 means DefaultSlots
 	Methods  []string // announced, so that people and peers can see what is served
 	Bindings []string // methods that this process serves from a queue of their own
+
+	// Dedupe reports whether m must run effectively once; nil: no message. Before
+	// the handler of such a message starts, the transport claims m.ID. Where an
+	// Outcome was kept under it, that reply is given and the handler not called;
+	// where a live process runs the same message, this one waits for it. A crash
+	// gives up the claim, so a handler whose effects lie elsewhere passes m.ID on
+	// as their idempotency key. Serve returns ErrUnsupported where a transport
+	// cannot do it.
+	Dedupe func(m Message) bool
 }
 
 // DefaultSlots is the number of messages that a service works on at once when
@@ -75,8 +94,13 @@ type Caller interface {
 	// Call delivers m to the service and waits for its reply. It returns
 	// promptly once ctx ends, whatever the broker is doing, with an error that
 	// wraps ctx's. The deadline of ctx becomes m.Expires where that is zero.
-	// Without a broker it fails with ErrUnavailable, and for a name that no
-	// process ever announced with ErrNoService, at once.
+	// Without a broker it fails with ErrUnavailable, for a name that no process
+	// ever announced with ErrNoService, and where too much waits already with
+	// ErrBusy, at once. ErrBuried says that the message was given up.
+	//
+	// When ctx is cancelled before its deadline, the message is taken back if no
+	// handler has begun it; one that has learns of it by its ctx, where the
+	// transport can tell it.
 	Call(ctx context.Context, service string, m Message) (reply []byte, err error)
 
 	// Send delivers m and expects no reply. A nil error means that the broker

@@ -37,8 +37,8 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 		}
 	})
 	select {
-	case reply := <-answer:
-		return reply, nil
+	case r := <-answer:
+		return r.body, r.err
 	case err := <-failed:
 		return nil, err
 	case <-ctx.Done():

@@ -1,6 +1,7 @@
 package redislist
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,15 +34,21 @@ const (
 	headerEnqueued    = "enqueued"
 	headerFailures    = "failures"
 	headerRedelivered = "redelivered"
-	headerDeaths      = "deaths" // written by sweep.lua, in front of all others
-	headerError       = "error"  // why a message was retried or buried
-	headerNonce       = "nonce"  // keeps equal messages without an id apart in a sorted set
+	headerUnique      = "unique"
+	headerDeaths      = "deaths"  // written by sweep.lua, in front of all others
+	headerHistory     = "history" // one line for each attempt, newest first; see attempt
+	headerBuried      = "buried"  // when the message was given up
+	headerError       = "error"   // why; in a reply: that it was
+	headerNonce       = "nonce"   // tells messages without an id apart
 )
 
 var ownHeaders = []string{
-	headerID, headerReplyTo, headerMethod, headerExpires, headerEnqueued,
-	headerFailures, headerRedelivered, headerDeaths, headerError, headerNonce,
+	headerID, headerReplyTo, headerMethod, headerExpires, headerEnqueued, headerFailures, headerRedelivered,
+	headerUnique, headerDeaths, headerHistory, headerBuried, headerError, headerNonce,
 }
+
+// mostHistory bounds what a message carries along of its attempts.
+const mostHistory = 20
 
 // A frame is one message in its wire form.
 type frame struct {
@@ -49,6 +56,7 @@ type frame struct {
 	replyTo string
 	bare    bool
 	deaths  int
+	buried  time.Time
 	err     string
 	nonce   string
 }
@@ -68,6 +76,9 @@ func (f *frame) encode() string {
 		}
 	}
 	number("Deaths", int64(f.deaths))
+	for _, a := range f.History[:min(len(f.History), mostHistory)] {
+		line("History", encodeAttempt(a))
+	}
 	if f.ID != "" {
 		line("Id", f.ID)
 	}
@@ -83,6 +94,10 @@ func (f *frame) encode() string {
 	if f.Redelivered {
 		line("Redelivered", "1")
 	}
+	if f.Unique != "" {
+		line("Unique", f.Unique)
+	}
+	number("Buried", unixMilli(f.buried))
 	if f.err != "" {
 		line("Error", oneLine(f.err))
 	}
@@ -190,6 +205,12 @@ func (f *frame) set(name, value string) {
 		if f.deaths == 0 { // the sweeper's stands in front
 			f.deaths = int(number())
 		}
+	case headerHistory:
+		f.History = append(f.History, decodeAttempt(value))
+	case headerUnique:
+		f.Unique = value
+	case headerBuried:
+		f.buried = millis()
 	case headerError:
 		f.err = value
 	case headerNonce:
@@ -202,15 +223,39 @@ func (f *frame) set(name, value string) {
 	}
 }
 
+// An attempt on the wire is its end in Unix milliseconds, how it ended, the worker,
+// which is one word, and the error, if it was one:
+//
+//	1789000000000 died calculator.2
+//	1789000000000 failed calculator.2 connection refused
+func encodeAttempt(a transports.Attempt) string {
+	ended := "failed"
+	if a.Died {
+		ended = "died"
+	}
+	worker := cmp.Or(strings.Join(strings.Fields(a.Worker), "_"), "-")
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s %s", a.At.UnixMilli(), ended, worker, oneLine(a.Error)))
+}
+
+func decodeAttempt(s string) transports.Attempt {
+	at, rest, _ := strings.Cut(s, " ")
+	ended, rest, _ := strings.Cut(rest, " ")
+	worker, cause, _ := strings.Cut(rest, " ")
+	ms, _ := strconv.ParseInt(at, 10, 64)
+	if worker == "-" {
+		worker = ""
+	}
+	return transports.Attempt{At: time.UnixMilli(ms), Died: ended == "died", Worker: worker, Error: cause}
+}
+
 // encodeReply returns the wire form of a reply to the message called id.
 func encodeReply(id string, body []byte) []byte {
 	return slices.Concat([]byte("Id: "), []byte(id), []byte("\n\n"), body)
 }
 
-// decodeReply is encodeReply's inverse; ok is false for what is no reply.
-func decodeReply(raw []byte) (id string, body []byte, ok bool) {
-	f := decode(string(raw))
-	return f.ID, f.Body, f.ID != ""
+// encodeGivenUp returns the reply to a message that will never be answered.
+func encodeGivenUp(id, why string) []byte {
+	return fmt.Appendf(nil, "Id: %s\nError: %s\n\n", id, oneLine(why))
 }
 
 func validName(s string) bool {

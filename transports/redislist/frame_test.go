@@ -17,9 +17,13 @@ func TestFrameRoundTrip(t *testing.T) {
 			ID: "0191-1f", Method: "add", Body: []byte("any\n\nbytes\x00\xff"),
 			Header:  map[string]string{"traceparent": "00-ab-cd-01", "principal": "a: b"},
 			Expires: time.UnixMilli(1_789_000_000_123), Enqueued: time.UnixMilli(1_788_999_999_999),
-			Failures: 2, Redelivered: true,
+			Failures: 2, Redelivered: true, Unique: "order 7",
+			History: []transports.Attempt{
+				{At: time.UnixMilli(1_788_999_999_999), Worker: "calculator.1", Error: "connection refused: dial"},
+				{At: time.UnixMilli(1_788_999_999_000), Died: true},
+			},
 		},
-		replyTo: "{journeyman}:r:0191", deaths: 1, err: "two attempts", nonce: "n",
+		replyTo: "{journeyman}:r:0191", deaths: 1, buried: time.UnixMilli(1_789_000_000_000), err: "two attempts", nonce: "n",
 	}
 	got := decode(in.encode())
 	if diff := cmp.Diff(in, got, cmp.AllowUnexported(frame{})); diff != "" {
@@ -81,16 +85,13 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func TestReplyRoundTrip(t *testing.T) {
+func TestReplies(t *testing.T) {
 	t.Parallel()
-	id, body, ok := decodeReply(encodeReply("p-1", []byte("a\n\nb")))
-	if id != "p-1" || string(body) != "a\n\nb" || !ok {
-		t.Errorf("got id %q, body %q, ok %v", id, body, ok)
+	if f := decode(string(encodeReply("p-1", []byte("a\n\nb")))); f.ID != "p-1" || string(f.Body) != "a\n\nb" || f.err != "" {
+		t.Errorf("an answer became %+v", f)
 	}
-	for _, raw := range []string{"", "{}", "Id: 1", "Other: 1\n\n{}"} {
-		if _, _, ok := decodeReply([]byte(raw)); ok {
-			t.Errorf("decodeReply(%q) took it for a reply", raw)
-		}
+	if f := decode(string(encodeGivenUp("p-1", "4 workers\ndied"))); f.ID != "p-1" || f.err != "4 workers died" {
+		t.Errorf("the word that there is no answer became %+v", f)
 	}
 }
 

@@ -30,8 +30,20 @@ func (k keys) steady(service string) string  { return k.of(service, "steady") } 
 func (k keys) former(service string) string  { return k.of(service, "former") }  // uuid -> left or declared dead at
 func (k keys) about(service string) string   { return k.of(service, "about") }   // uuid -> description, JSON
 func (k keys) delayed(service string) string { return k.of(service, "delayed") } // message -> due at
+func (k keys) retry(service string) string   { return k.of(service, "retry") }   // failed message -> due at
 func (k keys) dead(service string) string    { return k.of(service, "dead") }    // buried messages, newest first
-func (k keys) backups(service string) string { return k.of(service, "w:") }      // prefix of the backup lists
+
+// Messages whose worker died: one such death, or none is left to be run; several.
+func (k keys) suspects(service string) string { return k.of(service, "suspects") }
+func (k keys) alone(service string) string    { return k.of(service, "alone") }
+func (k keys) turn(service string) string     { return k.of(service, "turn") } // who may run one of the latter now, expires
+
+func (k keys) paused(service string) string    { return k.of(service, "paused") }    // exists: take nothing
+func (k keys) cancelled(service string) string { return k.of(service, "cancelled") } // message id -> its caller's deadline
+
+func (k keys) unique(service, key string) string { return k.of(service, "u:") + key } // id of the message that waits, expires
+func (k keys) kept(service, id string) string    { return k.of(service, "x:") + id }  // claim or reply of a deduplicated message, expires
+func (k keys) backups(service string) string     { return k.of(service, "w:") }       // prefix of the backup lists
 func (k keys) backup(service, id string) string {
 	return k.backups(service) + id
 }

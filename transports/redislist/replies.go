@@ -2,11 +2,14 @@ package redislist
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/journeyman-go/journeyman/transports"
 )
 
 // replies reads this process's one reply list and hands each reply to the call
@@ -20,7 +23,7 @@ type replies struct {
 	start    sync.Once
 
 	mu      sync.Mutex // guards pending
-	pending map[string]chan []byte
+	pending map[string]chan reply
 	wake    chan struct{} // holds a token while something may be pending
 }
 
@@ -31,16 +34,16 @@ func newReplies(t *Transport) *replies {
 		line: t.newLine("replies", t.timing.block, func(ctx context.Context, client *redis.Client) error {
 			return explainGreeting(client.Ping(ctx).Err())
 		}),
-		pending: make(map[string]chan []byte),
+		pending: make(map[string]chan reply),
 		wake:    make(chan struct{}, 1),
 	}
 }
 
 // expect returns a channel on which the reply to the message called id arrives. It
 // is not ok while another call waits for that.
-func (r *replies) expect(id string) (reply <-chan []byte, ok bool) {
+func (r *replies) expect(id string) (answers <-chan reply, ok bool) {
 	r.start.Do(func() { r.t.running.Go(r.run) })
-	answer := make(chan []byte, 1)
+	answer := make(chan reply, 1)
 	r.mu.Lock()
 	_, taken := r.pending[id]
 	if !taken {
@@ -124,14 +127,24 @@ func popped(first, more *redis.StringSliceCmd) []string {
 }
 
 func (r *replies) deliver(raw string) {
-	id, body, ok := decodeReply([]byte(raw))
+	f := decode(raw)
 	r.mu.Lock()
-	answer := r.pending[id]
-	delete(r.pending, id)
+	answer := r.pending[f.ID]
+	delete(r.pending, f.ID)
 	r.mu.Unlock()
-	if !ok || answer == nil {
+	switch {
+	case f.ID == "" || answer == nil:
 		r.t.stats.lateReplies.Add(1)
-		return
+	case f.err != "":
+		answer <- reply{err: fmt.Errorf("%w: %s", transports.ErrBuried, f.err)}
+	default:
+		answer <- reply{body: f.Body}
 	}
-	answer <- body
+}
+
+// A reply is what came of a message that was handed over: an answer, or the word
+// that there will be none.
+type reply struct {
+	body []byte
+	err  error
 }
