@@ -16,8 +16,12 @@ FUZZTIME ?= 10s
 LINT_VERSION := v2.15.0
 LINT := $(CURDIR)/.bin/golangci-lint-$(LINT_VERSION)
 
-# Example apps are modules of their own, as a user's app is.
+# Example apps are modules of their own, as a user's app is; so is the fault bench,
+# whose libraries are not to be in anybody's module graph.
 EXAMPLES := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod))
+MODULES := . $(EXAMPLES) internal/faults
+# Flags of "make faults", such as "-short" or "-run kill".
+FAULTS ?=
 
 .DEFAULT_GOAL := help
 
@@ -30,18 +34,18 @@ help: ## Say what can be made (default)
 build: ## Build every package, the program ./journeyman and the examples
 	$(GO) build ./...
 	$(GO) build -o journeyman .
-	@set -e; for dir in $(EXAMPLES); do (set -x; cd $$dir && $(GO) build -o /dev/null ./...); done
+	@set -e; for dir in $(EXAMPLES) internal/faults; do (set -x; cd $$dir && $(GO) build -o /dev/null ./...); done
 
 .PHONY: test
 test: compiler ## Run all tests, race detector on, with a real broker that they find or install
-	@set -o pipefail; status=0; for dir in . $(EXAMPLES); do \
+	@set -o pipefail; status=0; for dir in $(MODULES); do \
 		echo "$$dir: go test -race $(TESTFLAGS) ./..."; \
 		(cd $$dir && CGO_ENABLED=1 $(GO) test -race -v $(TESTFLAGS) ./...) | awk -v module=$$dir -f .ci/tests.awk || status=1; \
 	done; exit $$status
 
 .PHONY: lint
 lint: $(LINT) ## Find what breaks a rule; .golangci.yml has the rules and their reasons
-	@set -e; for dir in . $(EXAMPLES); do (set -x; cd $$dir && $(LINT) run --allow-serial-runners ./...); done
+	@set -e; for dir in $(MODULES); do (set -x; cd $$dir && $(LINT) run --allow-serial-runners ./...); done
 
 .PHONY: fmt
 fmt: $(LINT) ## Format the code and its imports
@@ -53,7 +57,7 @@ format: $(LINT) ## Check that "make fmt" would change nothing
 
 .PHONY: tidy
 tidy: ## Check that go.mod and go.sum say what the code needs ("go mod tidy" makes it so)
-	@set -e; for dir in . $(EXAMPLES); do (set -x; cd $$dir && $(GO) mod tidy -diff); done
+	@set -e; for dir in $(MODULES); do (set -x; cd $$dir && $(GO) mod tidy -diff); done
 
 .PHONY: cross
 cross: ## Check that everything would compile for the other systems
@@ -66,6 +70,11 @@ fuzz: ## Fuzz each target below FUZZ (.) for FUZZTIME (10s)
 			(set -x; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir); \
 		done; \
 	done
+
+.PHONY: faults
+faults: ## Kill, freeze and starve real processes and count what came of it; FAULTS=-short takes minutes
+	@mkdir -p .bin
+	cd internal/faults && $(GO) build -o $(CURDIR)/.bin/faults . && exec $(CURDIR)/.bin/faults $(FAULTS)
 
 .PHONY: cover
 cover: ## Write .bin/cover.html, which shows the lines that tests reach

@@ -51,8 +51,8 @@ func New(via transports.Caller, service string, opts ...Option) *Client {
 
 // Call runs a method and decodes its result into result, a pointer, or nil if it
 // is of no interest. params are encoded as described at [jsonrpc.EncodeCall].
-func (c *Client) Call(ctx context.Context, method string, params, result any) error {
-	raw, err := c.call(ctx, method, params)
+func (c *Client) Call(ctx context.Context, method string, params, result any, opts ...CallOption) error {
+	raw, err := c.call(ctx, method, params, opts)
 	if err != nil {
 		return err
 	}
@@ -61,42 +61,57 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 
 // CallRaw runs a method with the bytes of params as they are, nil for none, and
 // returns the bytes of the result as they came.
-func (c *Client) CallRaw(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
-	return c.call(ctx, method, params)
+func (c *Client) CallRaw(ctx context.Context, method string, params json.RawMessage, opts ...CallOption) (json.RawMessage, error) {
+	return c.call(ctx, method, params, opts)
 }
 
 // Result runs a method and returns its result as an R.
-func Result[R any](ctx context.Context, c *Client, method string, params any) (R, error) {
+func Result[R any](ctx context.Context, c *Client, method string, params any, opts ...CallOption) (R, error) {
 	var result R
-	err := c.Call(ctx, method, params, &result)
+	err := c.Call(ctx, method, params, &result, opts...)
 	return result, err
 }
 
-// Notify hands a notification over. A nil error means that the broker has it;
-// whether it runs well is never told. ctx and the timeout bound the hand-over
-// alone.
-func (c *Client) Notify(ctx context.Context, method string, params any) error {
+// Notify hands a notification over: a job, which nobody waits for. A nil error
+// means that the broker has it; whether it runs well is never told here. One that
+// fails is tried again as [jsonrpc.Retry] describes, and given up into the
+// dead-letter list in the end. ctx and the timeout bound the hand-over alone.
+func (c *Client) Notify(ctx context.Context, method string, params any, opts ...SendOption) error {
 	body, err := jsonrpc.EncodeNotification(method, params)
 	if err != nil {
 		return c.failed("notify", method, err)
 	}
+	s := sending{Message: transports.Message{Method: method, Body: body}}
+	for _, opt := range opts {
+		if err := opt.applySend(&s); err != nil {
+			return c.failed("notify", method, err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	if err := c.via.Send(ctx, c.service, transports.Message{Method: method, Body: body}); err != nil {
+	if err := c.via.Send(ctx, c.service, s.Message); err != nil {
 		return c.failed("notify", method, err)
 	}
 	return nil
 }
 
-func (c *Client) call(ctx context.Context, method string, params any) (json.RawMessage, error) {
-	id := c.ids.next()
-	body, err := jsonrpc.EncodeCall(id, method, params)
+func (c *Client) call(ctx context.Context, method string, params any, opts []CallOption) (json.RawMessage, error) {
+	m := transports.Message{Method: method}
+	for _, opt := range opts {
+		if err := opt.applyCall(&m); err != nil {
+			return nil, c.failed("call", method, err)
+		}
+	}
+	id, err := c.requestID(Key(m.Key), method, params)
 	if err != nil {
+		return nil, c.failed("call", method, err)
+	}
+	if m.Body, err = jsonrpc.EncodeCall(id, method, params); err != nil {
 		return nil, c.failed("call", method, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	answer, err := c.via.Call(ctx, c.service, transports.Message{Method: method, Body: body})
+	answer, err := c.via.Call(ctx, c.service, m)
 	if err != nil {
 		return nil, c.failed("call", method, err)
 	}
@@ -104,7 +119,17 @@ func (c *Client) call(ctx context.Context, method string, params any) (json.RawM
 	if err != nil {
 		return nil, c.malformed(method, "%w", err)
 	}
+	if m.Key != "" && string(reply.ID) != string(id) && string(reply.ID) != "null" {
+		return nil, c.malformed(method, "it answers another request with the key %q; a key belongs to one method with its params", m.Key)
+	}
 	return c.outcome(method, id, reply)
+}
+
+func (c *Client) requestID(key Key, method string, params any) (json.RawMessage, error) {
+	if key == "" {
+		return c.ids.next(), nil
+	}
+	return key.requestID(method, params)
 }
 
 // outcome returns the result in a reply if it answers the request with that id.

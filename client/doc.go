@@ -14,8 +14,24 @@
 //
 //	sum, err := client.Result[float64](ctx, calculator, "add", []float64{1, 5.1})
 //
-// Notify hands work over and waits for no result. Batch sends several requests
-// as one message.
+// Batch sends several requests as one message.
+//
+// # Jobs
+//
+// Notify hands work over and waits for no result. The work is durable: it is tried
+// again when it fails, and can be put off, or dropped where the same waits already:
+//
+//	err := mail.Notify(ctx, "welcome", user, client.In(time.Hour))
+//	err := mail.Notify(ctx, "digest", user, client.At(nine), client.Unique("digest:"+user.ID))
+//
+// # Asking again
+//
+// After an error of the journey the caller does not know whether the method has
+// run. With a [Key] it can ask again, and gets the first result if there is one:
+//
+//	err := payments.Call(ctx, "charge", order, &receipt, client.Key("charge:"+order.ID))
+//
+// That takes a method registered with jsonrpc.Dedupe; any other runs each time.
 //
 // # Local calls
 //

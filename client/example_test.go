@@ -99,3 +99,16 @@ func ExampleClient_Bind() {
 	// Output:
 	// 6.1 <nil>
 }
+
+// A job for later, which nobody waits for.
+func ExampleClient_Notify() {
+	via, stop := start()
+	defer stop()
+
+	calculator := client.New(via, "calculator")
+	err := calculator.Notify(context.Background(), "add", []float64{1, 5.1},
+		client.In(time.Hour), client.Unique("nightly sum"))
+	fmt.Println(err)
+	// Output:
+	// <nil>
+}

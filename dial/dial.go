@@ -45,6 +45,7 @@ func openRedis(t runner.Target) (runner.Link, error) {
 		Catalogue:       t.Catalogue,
 		ArticleServices: t.ArticleServices,
 		MaxMessage:      t.MaxMessage,
+		MaxQueue:        t.MaxQueue,
 		Instance:        t.Instance,
 		Version:         t.Version,
 		Log:             t.Log,

@@ -24,6 +24,7 @@ type Answer struct {
 type Notification struct {
 	Method string
 	Body   []byte // the notification alone, as it was sent, so that it can be run again without its batch
+	Key    string // the idempotency key that it ran under, to run it again under the same one; "": none
 	Err    error  // nil: it ran. Unlike a reply it holds the error itself, not only what callers may read
 }
 
@@ -46,10 +47,10 @@ func (m *Mux) Answer(ctx context.Context, body []byte) Answer {
 	if fault != "" {
 		return Answer{Reply: errorReply(null, invalid(fault))}
 	}
-	if len(members) == 1 {
-		m.settle(ctx, &members[0])
-	} else {
+	if batch {
 		m.settleAll(ctx, members)
+	} else {
+		m.settle(ctx, &members[0])
 	}
 	return collect(members, batch)
 }
@@ -61,7 +62,7 @@ func (m *Mux) settleAll(ctx context.Context, members []request) {
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
-			m.settle(ctx, &members[i])
+			m.settle(memberContext(ctx, i), &members[i])
 		})
 	}
 	running.Wait()
@@ -73,7 +74,7 @@ func collect(members []request, batch bool) Answer {
 		r := &members[i]
 		switch {
 		case r.fault == "" && !r.call:
-			a.Notifications = append(a.Notifications, Notification{Method: r.method, Body: r.raw, Err: r.err})
+			a.Notifications = append(a.Notifications, Notification{Method: r.method, Body: r.raw, Key: r.key, Err: r.err})
 		case !batch:
 			a.Reply = r.reply
 		default:
@@ -96,12 +97,13 @@ func (m *Mux) settle(ctx context.Context, r *request) {
 		r.reply = errorReply(r.id, invalid(r.fault))
 		return
 	}
+	r.key = Key(ctx)
 	var result json.RawMessage
 	var refusal *Error
 	if e := m.lookup(r.method); e == nil {
 		refusal = Errorf(CodeMethodNotFound, "Method not found").WithData(map[string]string{"method": r.method})
 		r.err = refusal
-	} else if result, r.err = e.execute(ctx, r.params); r.err != nil {
+	} else if result, r.err = m.execute(ctx, e, r.params); r.err != nil {
 		refusal = m.refusal(ctx, r)
 	}
 	switch {
@@ -117,21 +119,16 @@ func invalid(fault string) *Error {
 	return Errorf(CodeInvalidRequest, "Invalid Request").WithData(fault)
 }
 
-// execute runs the method and encodes its result, which can panic as well.
-func (e *entry) execute(ctx context.Context, params json.RawMessage) (result json.RawMessage, err error) {
+// finish runs the method to its end and encodes its result, which can panic as well.
+func (e *entry) finish(ctx context.Context, params json.RawMessage) (result json.RawMessage, err error) {
 	stop := e.counts.start()
+	err = errGone // unless the handler returns
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{value: v, stack: debug.Stack()}
 		}
 		stop(err)
 	}()
-	ctx = context.WithValue(ctx, entryKey{}, e)
-	if e.timeout > 0 {
-		limited, cancel := context.WithTimeout(ctx, e.timeout)
-		defer cancel()
-		ctx = limited
-	}
 	value, err := e.run(ctx, params)
 	if err != nil {
 		return nil, err

@@ -62,6 +62,25 @@
 // failure is not lost, [Answer] lists the notifications of a body with their
 // errors, and each can be run again alone.
 //
+// Whether it is and when, [Policy.Next] says. A method may have a policy of its
+// own, and an error may say that trying again is useless:
+//
+//	mux.Handle("mail", jsonrpc.Func(Mail), jsonrpc.Retry(5, time.Minute, time.Hour))
+//
+//	return jsonrpc.NoRetry(fmt.Errorf("no such customer: %s", id))
+//
+// # Running once
+//
+// A request may come twice: its worker died, or its caller asked again. A method
+// that must not run twice says for how long its replies are remembered, and passes
+// on what tells its requests apart:
+//
+//	mux.Handle("charge", jsonrpc.Func(Charge), jsonrpc.Dedupe(24*time.Hour))
+//
+//	payment.Create(amount, jsonrpc.Key(ctx))
+//
+// See [Dedupe] for what that promises, and [Key] for where the key comes from.
+//
 // # The other side
 //
 // [EncodeCall], [EncodeNotification] and [EncodeBatch] write requests, [DecodeReply]

@@ -3,8 +3,11 @@ package jsonrpc_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/journeyman-go/journeyman/jsonrpc"
 )
@@ -109,4 +112,25 @@ func ExampleEncodeCall() {
 	fmt.Printf("%s %v\n", body, err)
 	// Output:
 	// {"jsonrpc":"2.0","id":"k1","method":"add","params":{"a":1,"b":5.1}} <nil>
+}
+
+// What a failed notification is tried again for, and what not.
+func ExampleRetry() {
+	mux := jsonrpc.Mux{Logger: slog.New(slog.DiscardHandler)}
+	mux.Handle("mail", jsonrpc.Raw(func(_ context.Context, params json.RawMessage) (any, error) {
+		if string(params) == `["nobody"]` {
+			return nil, jsonrpc.NoRetry(errors.New("no such user"))
+		}
+		return nil, errors.New("the mail server is busy")
+	}), jsonrpc.Retry(5, time.Minute, time.Hour))
+
+	for _, params := range []string{`["ada"]`, `["nobody"]`} {
+		answer := mux.Answer(context.Background(), []byte(`{"jsonrpc":"2.0","method":"mail","params":`+params+`}`))
+		n := answer.Notifications[0]
+		_, again := mux.Policy(n.Method).Next(1, n.Err)
+		fmt.Println(n.Err, again)
+	}
+	// Output:
+	// the mail server is busy true
+	// no such user false
 }

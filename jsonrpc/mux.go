@@ -29,11 +29,19 @@ type Middleware func(Handler) Handler
 type Mux struct {
 	Title   string       // for rpc.discover; by custom the name of the service
 	Version string       // for rpc.discover
-	Logger  *slog.Logger // for panics and for errors that callers may not read; nil: slog.Default()
+	Logger  *slog.Logger // for panics, for errors that callers may not read, and for stuck handlers; nil: slog.Default()
+
+	// Timeout is for methods that have none of their own, where ctx has no
+	// deadline; 0: none.
+	Timeout time.Duration
+	// Grace is how long a handler is waited for after its deadline, if it has
+	// one, before it counts as stuck; 0: until it returns.
+	Grace time.Duration
 
 	entries    map[string]*entry
 	middleware []Middleware
 	since      time.Time
+	dedupes    bool // some method does
 }
 
 // An entry is a method that was registered.
@@ -41,10 +49,15 @@ type entry struct {
 	name    string
 	method  Method
 	timeout time.Duration // 0: none
+	dedupe  time.Duration // 0: not at all
 	summary string
 	throws  []Error
 	run     Handler // method.handler inside all middleware
-	counts  counts
+
+	attempts    int // 0: Retry was not said
+	first, most time.Duration
+
+	counts counts
 }
 
 // Handle registers a method. It panics if name is empty, taken or begins with
@@ -71,6 +84,7 @@ func (m *Mux) Handle(name string, method Method, opts ...Option) {
 		m.since = time.Now()
 	}
 	m.entries[name] = e
+	m.dedupes = m.dedupes || e.dedupe > 0
 }
 
 // Use adds middleware around every method, registered already or later. The
@@ -104,6 +118,21 @@ func (m *Mux) lookup(name string) *entry {
 		return &entry{name: name, run: h}
 	}
 	return nil
+}
+
+// Unknown reports whether body is one request, not a batch, for a method that is
+// not registered, and names it. Names that begin with rpc. are the same in every
+// service, so none of them is unknown in one.
+func (m *Mux) Unknown(body []byte) (method string, unknown bool) {
+	members, batch, _, err := parse(body)
+	if err != nil || batch || members[0].fault != "" {
+		return "", false
+	}
+	method = members[0].method
+	if m.entries[method] != nil || strings.HasPrefix(method, "rpc.") {
+		return "", false
+	}
+	return method, true
 }
 
 type entryKey struct{}

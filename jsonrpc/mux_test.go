@@ -26,6 +26,10 @@ func TestHandleRefuses(t *testing.T) {
 		"no method":     {func(m *jsonrpc.Mux) { m.Handle("a", jsonrpc.Method{}) }, "no handler"},
 		"no handler":    {func(m *jsonrpc.Mux) { m.Handle("a", jsonrpc.Raw(nil)) }, "no handler"},
 		"no time":       {func(m *jsonrpc.Mux) { m.Handle("a", echo, jsonrpc.Timeout(0)) }, "positive"},
+		"no attempt":    {func(m *jsonrpc.Mux) { m.Handle("a", echo, jsonrpc.Retry(0, time.Second, time.Hour)) }, "want 1 or more"},
+		"no delay":      {func(m *jsonrpc.Mux) { m.Handle("a", echo, jsonrpc.Retry(2, 0, time.Hour)) }, "want more than 0"},
+		"delays shrink": {func(m *jsonrpc.Mux) { m.Handle("a", echo, jsonrpc.Retry(2, time.Hour, time.Second)) }, "want 1h0m0s"},
+		"no window":     {func(m *jsonrpc.Mux) { m.Handle("a", echo, jsonrpc.Dedupe(0)) }, "positive"},
 		"reserved code": {func(m *jsonrpc.Mux) { m.Handle("a", echo, jsonrpc.Throws(-32001, "x")) }, "reserved"},
 		"code twice": {func(m *jsonrpc.Mux) {
 			m.Handle("a", echo, jsonrpc.Throws(1, "x"), jsonrpc.Throws(1, "y"))

@@ -31,6 +31,8 @@ type methodDoc struct {
 	XParams        *jsonschema.Schema `json:"x-params,omitempty"`
 	Result         descriptor         `json:"result"`
 	Errors         []Error            `json:"errors,omitempty"`
+	XRetry         *retryDoc          `json:"x-retry,omitempty"`
+	XDedupe        string             `json:"x-dedupe,omitempty"` // a duration such as 24h0m0s
 }
 
 type descriptor struct {
@@ -38,6 +40,13 @@ type descriptor struct {
 	Description string             `json:"description,omitempty"`
 	Required    bool               `json:"required,omitempty"`
 	Schema      *jsonschema.Schema `json:"schema"`
+}
+
+// A retryDoc is what the option Retry said. Durations are written as 1m30s.
+type retryDoc struct {
+	Attempts int    `json:"attempts"`
+	First    string `json:"first"`
+	Most     string `json:"most"`
 }
 
 // discover returns the OpenRPC document of all registered methods.
@@ -51,6 +60,12 @@ func (m *Mux) discover() document {
 		e := m.entries[name]
 		d := e.method.doc
 		d.Name, d.Summary, d.Errors = name, e.summary, e.throws
+		if e.attempts > 0 {
+			d.XRetry = &retryDoc{e.attempts, e.first.String(), e.most.String()}
+		}
+		if e.dedupe > 0 {
+			d.XDedupe = e.dedupe.String()
+		}
 		doc.Methods = append(doc.Methods, d)
 	}
 	return doc

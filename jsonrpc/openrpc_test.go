@@ -55,7 +55,7 @@ func shopMux() *jsonrpc.Mux {
 		ID   string `json:"id"`
 	}) (jsonrpc.None, error) {
 		return jsonrpc.None{}, nil
-	}))
+	}), jsonrpc.Retry(3, time.Second, 90*time.Second), jsonrpc.Dedupe(24*time.Hour))
 	mux.Handle("sum", same[[]float64]())
 	mux.Handle("grow", same[tree]())
 	mux.Handle("raw", echo)

@@ -19,6 +19,7 @@ type request struct {
 	call   bool            // it has an id, so a reply is owed
 	fault  string          // why it is no request; "": it is one
 
+	key   string // idempotency key
 	reply []byte
 	err   error
 }

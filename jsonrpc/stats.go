@@ -18,6 +18,7 @@ type MethodStats struct {
 	Calls   int64   `json:"calls"`   // begun
 	Errors  int64   `json:"errors"`  // ended with an error of any kind
 	Running int64   `json:"running"` // not yet ended
+	Stuck   int64   `json:"stuck"`   // of those running: past their deadline and given up
 	Seconds float64 `json:"seconds"` // of all that have ended, together
 }
 
@@ -29,6 +30,7 @@ func (m *Mux) Stats() Stats {
 			Calls:   e.counts.calls.Load(),
 			Errors:  e.counts.errors.Load(),
 			Running: e.counts.running.Load(),
+			Stuck:   e.counts.stuck.Load(),
 			Seconds: time.Duration(e.counts.nanos.Load()).Seconds(),
 		}
 	}
@@ -36,7 +38,7 @@ func (m *Mux) Stats() Stats {
 }
 
 type counts struct {
-	calls, errors, running, nanos atomic.Int64
+	calls, errors, running, stuck, nanos atomic.Int64
 }
 
 // start counts one more run; the function it returns counts its end.

@@ -6,61 +6,92 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-func newAdapter(log *bytes.Buffer, method func(context.Context) error) *adapter {
-	mux := &jsonrpc.Mux{Logger: slog.New(slog.DiscardHandler)}
-	mux.Handle("do", jsonrpc.Raw(func(ctx context.Context, _ json.RawMessage) (any, error) { return "ok", method(ctx) }))
-	return &adapter{mux: mux, timeout: 25 * time.Second, log: slog.New(slog.NewTextHandler(log, nil))}
-}
+// A method as the tests of the adapter see it.
+type method func(context.Context) error
 
-func TestAdapterDeadlines(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var left time.Duration
-		a := newAdapter(new(bytes.Buffer), func(ctx context.Context) error {
-			deadline, _ := ctx.Deadline()
-			left = time.Until(deadline)
-			return nil
-		})
-		call := transports.Message{Body: []byte(`{"jsonrpc":"2.0","id":1,"method":"do"}`)}
-		a.handle(t.Context(), call)
-		if left != 25*time.Second {
-			t.Errorf("without a deadline a handler has %v, want the default", left)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		a.handle(ctx, call)
-		if left != time.Hour {
-			t.Errorf("with a deadline in an hour a handler has %v", left)
-		}
-	})
-}
-
-func TestAdapterOutcomes(t *testing.T) {
-	t.Parallel()
-	var log bytes.Buffer
-	a := newAdapter(&log, func(context.Context) error { return errors.New("no luck") })
-	out := a.handle(t.Context(), transports.Message{ID: "m1", Body: []byte(`[{"jsonrpc":"2.0","method":"do"},{"jsonrpc":"2.0","id":1,"method":"rpc.ping"}]`)})
-	if want := `[{"jsonrpc":"2.0","id":1,"result":"pong"}]`; string(out.Reply) != want || out.Verdict != transports.Done {
-		t.Errorf("outcome is %s %v, want %s", out.Reply, out.Verdict, want)
+// newAdapter joins a mux of the given methods to no transport.
+func newAdapter(log *bytes.Buffer, methods map[string]method, opts ...jsonrpc.Option) *adapter {
+	mux := &jsonrpc.Mux{Logger: slog.New(slog.DiscardHandler), Timeout: 25 * time.Second, Grace: 2 * time.Second}
+	for name, do := range methods {
+		mux.Handle(name, jsonrpc.Raw(func(ctx context.Context, _ json.RawMessage) (any, error) { return "ok", do(ctx) }), opts...)
 	}
-	for _, want := range []string{"level=WARN", "method=do", "id=m1", "no luck"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("no %q in the log: %s", want, &log)
-		}
+	return &adapter{
+		mux: mux, service: "tester", instance: "tester.1", log: slog.New(slog.NewTextHandler(log, nil)),
+		ending: make(chan error, 1),
+	}
+}
+
+func fine(context.Context) error { return nil }
+
+func failing(err error) method { return func(context.Context) error { return err } }
+
+func TestAdapterAnswers(t *testing.T) {
+	t.Parallel()
+	var key string
+	a := newAdapter(new(bytes.Buffer), map[string]method{"do": func(ctx context.Context) error {
+		key = jsonrpc.Key(ctx)
+		return nil
+	}})
+	out := a.handle(t.Context(), transports.Message{ID: "m1", Key: "k1", Body: []byte(`{"jsonrpc":"2.0","id":1,"method":"do"}`)})
+	if diff := gocmp.Diff(transports.Outcome{Reply: []byte(`{"jsonrpc":"2.0","id":1,"result":"ok"}`)}, out); diff != "" {
+		t.Errorf("the outcome (-want +got):\n%s", diff)
+	}
+	if key != "k1" {
+		t.Errorf("the handler's idempotency key is %q, want the message's", key)
+	}
+	out = a.handle(t.Context(), transports.Message{Body: []byte(`{"jsonrpc":"2.0","method":"do"}`)})
+	if diff := gocmp.Diff(transports.Outcome{}, out); diff != "" {
+		t.Errorf("the outcome of a notification (-want +got):\n%s", diff)
 	}
 	if n := a.running.Load(); n != 0 {
 		t.Errorf("%d calls still count as running", n)
 	}
-	if out := a.handle(t.Context(), transports.Message{Body: []byte(`{"jsonrpc":"2.0","method":"do"}`)}); out.Reply != nil {
-		t.Errorf("a notification was answered: %s", out.Reply)
+}
+
+// What ran well is remembered, as far as a method asks for it; an error is not.
+func TestAdapterKeeps(t *testing.T) {
+	t.Parallel()
+	const window = time.Hour
+	a := newAdapter(new(bytes.Buffer), map[string]method{"once": fine, "fail": failing(errors.New("no luck"))}, jsonrpc.Dedupe(window))
+	a.mux.Handle("plain", jsonrpc.Raw(func(context.Context, json.RawMessage) (any, error) { return "ok", nil }))
+	for name, tt := range map[string]struct {
+		body   string
+		dedupe bool
+		want   time.Duration
+	}{
+		"call":                    {`{"jsonrpc":"2.0","id":1,"method":"once"}`, true, window},
+		"notification":            {`{"jsonrpc":"2.0","method":"once"}`, true, window},
+		"failed call":             {`{"jsonrpc":"2.0","id":1,"method":"fail"}`, true, 0},
+		"failed notification":     {`{"jsonrpc":"2.0","method":"fail"}`, true, 0},
+		"without the option":      {`{"jsonrpc":"2.0","id":1,"method":"plain"}`, false, 0},
+		"batch":                   {`[{"jsonrpc":"2.0","id":1,"method":"plain"},{"jsonrpc":"2.0","id":2,"method":"once"}]`, true, window},
+		"batch, a call failed":    {`[{"jsonrpc":"2.0","id":1,"method":"once"},{"jsonrpc":"2.0","id":2,"method":"fail"}]`, true, 0},
+		"batch, the rest follows": {`[{"jsonrpc":"2.0","id":1,"method":"once"},{"jsonrpc":"2.0","method":"fail"}]`, true, window},
+		"no JSON":                 {`{`, false, 0},
+	} {
+		m := transports.Message{ID: "m1", Body: []byte(tt.body)}
+		if got := a.serves(1).Dedupe(m); got != tt.dedupe {
+			t.Errorf("%s: to be run once: %v, want %v", name, got, tt.dedupe)
+		}
+		if got := a.handle(t.Context(), m).Keep; got != tt.want {
+			t.Errorf("%s: kept for %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// A transport that cannot remember is good enough for a service that does not ask for it.
+func TestAdapterAsksForDedupe(t *testing.T) {
+	t.Parallel()
+	if s := newAdapter(new(bytes.Buffer), map[string]method{"do": fine}).serves(1); s.Dedupe != nil {
+		t.Error("deduplication is asked for, and no method wants it")
 	}
 }

@@ -77,7 +77,8 @@ func flagFault(err error) string {
 	if len(m[2]) == 1 {
 		dashes = "-"
 	}
-	if m[2] == "timeout" {
+	switch m[2] {
+	case "timeout", "in", "interval":
 		want = reflect.TypeFor[time.Duration]()
 	}
 	return fmt.Sprintf("%s%s is %s, want %s", dashes, m[2], m[1], wanted(want))

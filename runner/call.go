@@ -17,8 +17,14 @@ import (
 
 // call prints the result of one method.
 func (a *app) call(c *cli.Context, args []string) error {
+	var opts []client.CallOption
+	if key, err := keyOf(c, "key"); err != nil {
+		return err
+	} else if key != "" {
+		opts = append(opts, client.Key(key))
+	}
 	return a.ask(c, args, func(ctx context.Context, to *client.Client, method string, params json.RawMessage) error {
-		result, err := to.CallRaw(ctx, method, params)
+		result, err := to.CallRaw(ctx, method, params, opts...)
 		if err != nil {
 			return err
 		}
@@ -29,12 +35,58 @@ func (a *app) call(c *cli.Context, args []string) error {
 
 // notify hands over a notification and prints nothing.
 func (a *app) notify(c *cli.Context, args []string) error {
+	opts, err := sendOptions(c)
+	if err != nil {
+		return err
+	}
 	return a.ask(c, args, func(ctx context.Context, to *client.Client, method string, params json.RawMessage) error {
-		if params == nil {
-			return to.Notify(ctx, method, nil)
-		}
-		return to.Notify(ctx, method, params)
+		return to.Notify(ctx, method, params, opts...)
 	})
+}
+
+// sendOptions reads the flags of "notify". What they say wrong is the user's, and
+// found before anything is opened.
+func sendOptions(c *cli.Context) (opts []client.SendOption, err error) {
+	key, err := keyOf(c, "key")
+	if err != nil {
+		return nil, err
+	}
+	unique, err := keyOf(c, "unique")
+	if err != nil {
+		return nil, err
+	}
+	if key != "" {
+		opts = append(opts, client.Key(key))
+	}
+	if unique != "" {
+		opts = append(opts, client.Unique(unique))
+	}
+	switch {
+	case c.IsSet("in") && c.IsSet("at"):
+		return nil, usagef("--in and --at are both set, want one of them")
+	case c.IsSet("in"):
+		d := c.Duration("in")
+		if d < 0 {
+			return nil, usagef("--in is %s, want 0s or more", d)
+		}
+		opts = append(opts, client.In(d))
+	case c.IsSet("at"):
+		at, err := time.Parse(time.RFC3339, c.String("at"))
+		if err != nil {
+			return nil, usagef("--at is %q, want a time with its zone, such as 2030-12-31T09:00:00Z or 2030-12-31T10:00:00+01:00", c.String("at"))
+		}
+		opts = append(opts, client.At(at))
+	}
+	return opts, nil
+}
+
+// keyOf returns a flag that names a key, "" if it is not set. One that is set to
+// nothing is most likely a variable of a script that was.
+func keyOf(c *cli.Context, flag string) (string, error) {
+	if key := c.String(flag); key != "" || !c.IsSet(flag) {
+		return key, nil
+	}
+	return "", usagef("--%s is empty", flag)
 }
 
 func (a *app) ask(c *cli.Context, args []string, do func(context.Context, *client.Client, string, json.RawMessage) error) error {
@@ -114,6 +166,8 @@ func (a *app) explain(ctx context.Context, err error, s *session, service string
 	case errors.Is(err, transports.ErrNoService):
 		known := append(a.names(), seen(ctx, s)...)
 		return fmt.Errorf("no service named %q was ever started on this broker%s", service, didYouMean(service, without(known, service)))
+	case errors.Is(err, transports.ErrBuried):
+		return fmt.Errorf("%w; see %q", err, a.name+" dead list "+service)
 	case errors.Is(err, context.DeadlineExceeded):
 		if s.reachable(ctx) != nil {
 			return fmt.Errorf("the broker at %s (from %s) did not answer within %s", redactURL(s.env.broker.url), s.env.broker.source, timeout)

@@ -23,7 +23,7 @@ type action func(c *cli.Context, args []string) error
 // command parses the command line and runs the command it names.
 func (a *app) command(ctx context.Context) error {
 	args := append([]string{a.name}, a.sys.Args[min(1, len(a.sys.Args)):]...)
-	return a.cli().RunContext(ctx, hoistHelp(args))
+	return a.cli().RunContext(ctx, a.hoistHelp(args))
 }
 
 // cli builds the commands. Nothing global of the library is used: its help
@@ -61,6 +61,7 @@ func (a *app) cli() *cli.App {
 
 func (a *app) commands() []*cli.Command {
 	timeout := &cli.DurationFlag{Name: "timeout", Usage: "give up after `DURATION`", DefaultText: "JOURNEYMAN_TIMEOUT"}
+	key := &cli.StringFlag{Name: "key", Usage: "the idempotency key: a method with deduplication runs once for each `ID`"}
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON", DisableDefaultText: true}
 	return []*cli.Command{
 		a.make("serve", "SERVICE", "run one service until SIGTERM: a Procfile entry", a.serve),
@@ -69,9 +70,16 @@ func (a *app) commands() []*cli.Command {
 			&cli.StringFlag{Name: "procfile", Aliases: []string{"f"}, Value: "Procfile", Usage: "read `FILE`"},
 			&cli.StringFlag{Name: "formation", Aliases: []string{"m"}, Usage: "how many of each, as `NAME=NUMBER,…`; 1 of what is not named, all=NUMBER for the rest"},
 			&cli.IntFlag{Name: "port", Aliases: []string{"p"}, Usage: "give the first process type port `NUMBER`, and each further one 100 more", DefaultText: "PORT or 5000"}),
-		a.make("call", "SERVICE METHOD [ARG…]", "call a method and print its result as JSON", a.call, timeout),
-		a.make("notify", "SERVICE METHOD [ARG…]", "hand a job over and wait for nothing", a.notify),
-		a.make("services", "", "show every service, its queue and its workers", a.services, asJSON),
+		a.make("call", "SERVICE METHOD [ARG…]", "call a method and print its result as JSON", a.call, timeout, key),
+		a.make("notify", "SERVICE METHOD [ARG…]", "hand a job over and wait for nothing", a.notify, key,
+			&cli.DurationFlag{Name: "in", Usage: "run it after `DURATION` at the earliest", DefaultText: "at once"},
+			&cli.StringFlag{Name: "at", Usage: "run it at `TIME` at the earliest, such as 2030-12-31T09:00:00Z"},
+			&cli.StringFlag{Name: "unique", Usage: "drop it while another with this `KEY` waits"}),
+		a.make("services", "", "show every service, its workers and their versions", a.services, asJSON),
+		a.queuesCommand(asJSON),
+		a.deadCommands(asJSON),
+		a.make("pause", "SERVICE…", "have services take no more work for a while", a.pause),
+		a.make("resume", "SERVICE…", "have paused services take work again", a.resume),
 		a.make("config", "", "show every setting, its value and where that came from", a.configuration,
 			asJSON, &cli.BoolFlag{Name: "markdown", Usage: "print a table for documentation, without values", DisableDefaultText: true}),
 		a.make("version", "", "print the version", a.printVersion),
@@ -79,7 +87,8 @@ func (a *app) commands() []*cli.Command {
 	}
 }
 
-// make wraps an action in what all commands share.
+// make wraps an action in what all commands share. The name of one within a group
+// stands behind that of the group.
 func (a *app) make(name, arguments, usage string, do action, flags ...cli.Flag) *cli.Command {
 	order := strings.TrimSpace(fmt.Sprintf("%s %s %s", a.name, name, arguments))
 	if len(flags) > 0 {
@@ -89,8 +98,9 @@ func (a *app) make(name, arguments, usage string, do action, flags ...cli.Flag) 
 	if strings.Contains(arguments, "ARG") {
 		text += "\n\n" + argHelp
 	}
+	last := name[strings.LastIndexByte(name, ' ')+1:]
 	return &cli.Command{
-		Name:            name,
+		Name:            last,
 		Usage:           usage,
 		UsageText:       text,
 		HideHelp:        true,
@@ -100,7 +110,7 @@ func (a *app) make(name, arguments, usage string, do action, flags ...cli.Flag) 
 			return usagef("%s; the order is: %s", flagFault(err), order)
 		},
 		Action: func(c *cli.Context) error {
-			args, err := checkFlags(order, a.behind(name), c.Args().Slice())
+			args, err := checkFlags(order, a.behind(last), c.Args().Slice())
 			if err != nil {
 				return err
 			}
@@ -108,6 +118,33 @@ func (a *app) make(name, arguments, usage string, do action, flags ...cli.Flag) 
 				return usagef("%s takes no arguments, and there is %q; the order is: %s", name, args[0], order)
 			}
 			return do(c, args)
+		},
+	}
+}
+
+// group joins commands under one name.
+func (a *app) group(name, usage, about string, commands ...*cli.Command) *cli.Command {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.Name)
+	}
+	order := fmt.Sprintf("%s %s COMMAND [options] [arguments]", a.name, name)
+	return &cli.Command{
+		Name:            name,
+		Usage:           usage,
+		UsageText:       order + "\n\n" + about,
+		HideHelp:        true,
+		HideHelpCommand: true,
+		Flags:           []cli.Flag{helpFlag()},
+		Subcommands:     commands,
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return usagef("%s; the order is: %s", flagFault(err), order)
+		},
+		Action: func(c *cli.Context) error {
+			if first := c.Args().First(); first != "" {
+				return usagef(`%q is no command of %s%s; see "%s help %[2]s"`, first, name, didYouMean(first, names), a.name)
+			}
+			return usagef(`%s wants one of its commands (%s); see "%s help %[1]s"`, name, strings.Join(names, ", "), a.name)
 		},
 	}
 }
@@ -144,14 +181,18 @@ func helpFlag() cli.Flag {
 
 // hoistHelp puts a help flag that stands behind arguments, but before a "--",
 // where the parser sees it: who asks for help should not get a lesson in order.
-func hoistHelp(args []string) []string {
+func (a *app) hoistHelp(args []string) []string {
+	path := min(2, len(args)) // the words that name the command
+	if len(args) > 2 && a.member(args[1], args[2]) != nil {
+		path = 3
+	}
 	for i, arg := range args {
 		switch arg {
 		case "--":
 			return args
 		case "-h", "--help", "-help":
 			if i > 1 && !strings.HasPrefix(args[1], "-") {
-				return []string{args[0], args[1], "--help"}
+				return append(slices.Clone(args[:path]), "--help")
 			}
 		}
 	}
@@ -165,7 +206,26 @@ func (a *app) help(c *cli.Context, args []string) error {
 	if c.App.Command(args[0]) == nil {
 		return a.unknownCommand(args[0])
 	}
-	return cli.ShowCommandHelp(c, args[0])
+	words := args[:1]
+	if len(args) > 1 && a.member(args[0], args[1]) != nil {
+		words = args[:2]
+	}
+	return a.cli().RunContext(c.Context, slices.Concat([]string{a.name}, words, []string{"--help"}))
+}
+
+// member returns a command of a group, nil if there is none.
+func (a *app) member(group, name string) *cli.Command {
+	for _, c := range a.commands() {
+		if c.Name != group {
+			continue
+		}
+		for _, sub := range c.Subcommands {
+			if sub.Name == name {
+				return sub
+			}
+		}
+	}
+	return nil
 }
 
 func (a *app) unknownCommand(name string) error {

@@ -25,8 +25,9 @@ type Config struct {
 	Namespace       string        `split_words:"true" desc:"Goes before the names of queues, so that several apps can share a broker. Up to 64 letters, digits, dots, hyphens and underscores."`
 	Concurrency     int           `split_words:"true" default:"64" desc:"How many messages a worker handles at once."`
 	Drain           time.Duration `split_words:"true" desc:"How long running calls may go on after SIGTERM; 0 hands them back at once. 25s on a platform (less where it kills sooner), 4s elsewhere."`
-	Timeout         time.Duration `split_words:"true" default:"25s" desc:"The deadline of calls that have none of their own."`
+	Timeout         time.Duration `split_words:"true" default:"25s" desc:"The deadline of calls and jobs that have none of their own."`
 	MaxMessage      int           `split_words:"true" default:"8388608" desc:"The longest message, in bytes."`
+	MaxQueue        int           `split_words:"true" default:"100000" desc:"How many messages may wait for one service; further ones are refused at once."`
 	RedisTLS        string        `split_words:"true" desc:"For rediss://: verify (if unset), insecure, or pin: and the SHA-256 of the server's public key in hex."`
 	ArticleServices []string      `split_words:"true" desc:"Services, separated by commas, whose workers speak the bare wire: LPUSH a request, BRPOP its id."`
 	Bind            string        `split_words:"true" desc:"The IP address on which web listens. Every address on a platform, 127.0.0.1 elsewhere."`
@@ -174,6 +175,7 @@ func (c *Config) check() (faults []fault) {
 	demand(c.Drain >= 0, "JOURNEYMAN_DRAIN", c.Drain, "0 or more")
 	demand(c.Timeout > 0, "JOURNEYMAN_TIMEOUT", c.Timeout, "more than 0")
 	demand(c.MaxMessage >= 1024, "JOURNEYMAN_MAX_MESSAGE", c.MaxMessage, "1024 bytes or more")
+	demand(c.MaxQueue >= 1, "JOURNEYMAN_MAX_QUEUE", c.MaxQueue, "1 or more")
 	demand(c.Bind == "" || net.ParseIP(c.Bind) != nil, "JOURNEYMAN_BIND", c.Bind, "an IP address such as 0.0.0.0 or ::1")
 	demand(slices.Contains([]string{"auto", "text", "json", "pretty"}, c.LogFormat), "JOURNEYMAN_LOG_FORMAT", c.LogFormat, "auto, text, json or pretty")
 	demand(c.Port >= 0 && c.Port <= 65535, "PORT", c.Port, "0 to 65535")

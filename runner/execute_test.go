@@ -6,12 +6,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/journeyman-go/journeyman/jsonrpc"
-	"github.com/journeyman-go/journeyman/transports"
 	"github.com/journeyman-go/journeyman/transports/memory"
 )
 
@@ -36,6 +34,8 @@ func TestCommands(t *testing.T) {
 		{[]string{"call", "nested", "ask", "1"}, result{0, "[1]\n", ""}},
 		{[]string{"notify", "tester", "echo", "1"}, result{0, "", ""}},
 		{[]string{"notify", "tester", "echo"}, result{0, "", ""}},
+		{[]string{"notify", "--in", "1h", "--unique", "u", "--key", "k", "tester", "echo"}, result{0, "", ""}},
+		{[]string{"notify", "--at", "2001-12-31T09:00:00+01:00", "tester", "echo"}, result{0, "", ""}},
 
 		{[]string{"call", "tester", "refuse"}, result{1, "", `{"code":7,"message":"no","data":[1]}` + "\n"}},
 		{[]string{"call", "tester", "nothere"}, result{1, "", `{"code":-32601,"message":"Method not found","data":{"method":"nothere"}}` + "\n"}},
@@ -45,6 +45,14 @@ func TestCommands(t *testing.T) {
 		{[]string{"serve", "tester", "--concurrency=3"}, result{2, "", "app: flag --concurrency=3 stands behind the arguments, where it would be ignored; the order is: app serve SERVICE (or put -- before arguments that begin with -)\n"}},
 		{[]string{"call", "--timeuot", "3s", "tester", "echo"}, result{2, "", "app: flag provided but not defined: -timeuot; the order is: app call [options] SERVICE METHOD [ARG…]\n"}},
 		{[]string{"call", "--timeout", "3", "tester", "echo"}, result{2, "", `app: --timeout is "3", want a duration such as 25s or 2m; the order is: app call [options] SERVICE METHOD [ARG…]` + "\n"}},
+		{[]string{"notify", "--in", "soon", "tester", "echo"}, result{2, "", `app: --in is "soon", want a duration such as 25s or 2m; the order is: app notify [options] SERVICE METHOD [ARG…]` + "\n"}},
+		{[]string{"notify", "--in", "-1s", "tester", "echo"}, result{2, "", "app: --in is -1s, want 0s or more\n"}},
+		{[]string{"notify", "--at", "tomorrow", "tester", "echo"}, result{2, "", `app: --at is "tomorrow", want a time with its zone, such as 2030-12-31T09:00:00Z or 2030-12-31T10:00:00+01:00` + "\n"}},
+		{[]string{"notify", "--in", "1s", "--at", "2030-12-31T09:00:00Z", "tester", "echo"}, result{2, "", "app: --in and --at are both set, want one of them\n"}},
+		{[]string{"notify", "--unique", "", "tester", "echo"}, result{2, "", "app: --unique is empty\n"}},
+		{[]string{"notify", "--key=", "tester", "echo"}, result{2, "", "app: --key is empty\n"}},
+		{[]string{"call", "--key", "", "tester", "echo"}, result{2, "", "app: --key is empty\n"}},
+		{[]string{"call", "--in", "1s", "tester", "echo"}, result{2, "", "app: flag provided but not defined: -in; the order is: app call [options] SERVICE METHOD [ARG…]\n"}},
 		{[]string{"start", "-p", "many"}, result{2, "", `app: -p is "many", want a whole number; the order is: app start [options]` + "\n"}},
 		{[]string{"call", "--timeout", "0", "tester", "echo"}, result{2, "", "app: --timeout is 0s, want more than 0\n"}},
 		{[]string{"call", "tester"}, result{2, "", "app: call wants a service and a method: app call SERVICE METHOD [ARG…]\n"}},
@@ -74,9 +82,10 @@ func TestHelp(t *testing.T) {
 	isolate(t, nil)
 	s := newSite()
 	for file, args := range map[string][]string{
-		"help.txt":       {"help"},
-		"help-call.txt":  {"help", "call"},
-		"help-start.txt": {"start", "--help"},
+		"help.txt":        {"help"},
+		"help-call.txt":   {"help", "call"},
+		"help-notify.txt": {"help", "notify"},
+		"help-start.txt":  {"start", "--help"},
 	} {
 		got := s.run(t, args...)
 		if got.Code != 0 || got.Stderr != "" {
@@ -147,34 +156,6 @@ app: no broker is set, and on Heroku there is none by default; add one with "her
 	}
 	if got := newSite().run(t, "config"); got.Code != 2 || got.Stderr != want.Stderr || !strings.Contains(got.Stdout, "JOURNEYMAN_TIMEOUT") {
 		t.Errorf("config says %+v", got)
-	}
-}
-
-func TestServices(t *testing.T) {
-	isolate(t, nil)
-	s := newSite()
-	if got := s.run(t, "services"); got.Code != 0 || !strings.Contains(got.Stdout, "app start") {
-		t.Errorf("with none: %+v", got)
-	}
-	s.spawn(t, "serve", "tester").out.match(t, "msg=ready")
-	want := `SERVICE  WAITING  IN FLIGHT  WORKERS  METHODS
-broken   0        0          0        -
-nested   0        0          0        -
-tester   0        0          1        echo hasty refuse wait
-`
-	deadline := time.Now().Add(patience)
-	for { // "ready" does not mean yet that the worker has announced itself
-		got := s.run(t, "services")
-		if got == (result{0, want, ""}) {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("-want +got:\n%s", cmp.Diff(want, got.Stdout))
-		}
-	}
-	var list []transports.ServiceStatus
-	if err := json.Unmarshal([]byte(s.run(t, "services", "--json").Stdout), &list); err != nil || len(list) != 3 {
-		t.Errorf("%d services in JSON, %v", len(list), err)
 	}
 }
 

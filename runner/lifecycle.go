@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,11 +38,12 @@ type work struct {
 	run     func(taking context.Context) error // until taking ends and what was taken is finished
 	close   func() error                       // the hard stop, after which run returns soon
 	running func() int64                       // calls in hand
+	ending  <-chan error                       // why the process should make room for a fresh one; may be nil
 	stop    func()                             // told first, to report not ready; may be nil
 }
 
 // run returns nil after a stop that was asked for, even if calls had to be handed
-// back, and an error if the work ended by itself.
+// back, and an error if the work ended by itself or asked for the end.
 func (l lifecycle) run(ctx context.Context, w work) error {
 	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTaking()
@@ -49,6 +51,7 @@ func (l lifecycle) run(ctx context.Context, w work) error {
 	go func() { done <- w.run(taking) }()
 
 	var first os.Signal
+	var reason error
 	select {
 	case err := <-done:
 		l.close(w, nil)
@@ -58,6 +61,8 @@ func (l lifecycle) run(ctx context.Context, w work) error {
 		return err
 	case <-ctx.Done():
 	case first = <-l.signals:
+	case reason = <-w.ending:
+		l.log.Error(reason.Error())
 	}
 
 	began := time.Now()
@@ -78,7 +83,7 @@ func (l lifecycle) run(ctx context.Context, w work) error {
 		err = l.close(w, done)
 	}
 	l.log.Info("stopped", "after", time.Since(began).Round(time.Millisecond).String(), "handed_back", handedBack)
-	return err
+	return cmp.Or(reason, err)
 }
 
 // await waits for the work to finish, for the drain to be over, or for somebody

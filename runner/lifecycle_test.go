@@ -153,6 +153,34 @@ func TestWorkEndsByItself(t *testing.T) {
 	}
 }
 
+// Work that asks for its end is stopped as by a signal, and the process says why.
+func TestWorkAsksForItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := newFakeWork()
+		ending := make(chan error, 1)
+		w := f.work()
+		w.ending = ending
+		cause := errors.New("worn out")
+		time.AfterFunc(time.Second, func() { ending <- cause })
+		time.AfterFunc(3*time.Second, func() { close(f.calls) })
+		start := time.Now()
+		err := lifecycle{drain: 25 * time.Second, log: slog.New(slog.NewTextHandler(&log, nil))}.run(t.Context(), w)
+		if took := time.Since(start); !errors.Is(err, cause) || took != 3*time.Second {
+			t.Errorf("ended after %v with %v, want the last call's end, 3s, and %v", took, err, cause)
+		}
+		if f.ready {
+			t.Error("reported ready while stopping")
+		}
+		<-f.closed
+		checkStopLog(t, log.String())
+		if !strings.Contains(log.String(), "worn out") {
+			t.Errorf("the log does not say why:\n%s", &log)
+		}
+	})
+}
+
 // Neither a broker that does not answer Close nor a handler that does not heed
 // its cancellation keeps a process alive.
 func TestStopIsBounded(t *testing.T) {

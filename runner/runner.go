@@ -69,6 +69,7 @@ type Target struct {
 	Catalogue       []string // service names to announce
 	ArticleServices []string // services whose workers speak the bare wire
 	MaxMessage      int      // bytes
+	MaxQueue        int      // messages that may wait for one service
 	Instance        string   // the platform's name for this process; not unique
 	Version         string
 	Log             *slog.Logger

@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -49,17 +52,31 @@ func (a *app) serve(c *cli.Context, args []string) error {
 		mux.Logger = s.log
 	}
 
-	ad := &adapter{mux: mux, timeout: s.env.config.Timeout, log: s.log}
+	mux.Timeout = cmp.Or(mux.Timeout, s.env.config.Timeout)
+	mux.Grace = cmp.Or(mux.Grace, stuckGrace)
+
+	ad := s.adapter(p.Name, mux)
 	s.hello(true, calls, "methods", strings.Join(mux.Methods(), " "), "slots", s.env.config.Concurrency)
 	return s.refused(a.lifecycle(s).run(c.Context, work{
 		running: ad.running.Load,
+		ending:  ad.ending,
 		close:   s.transport.Close,
 		run: s.besideBroker(func(taking context.Context) error {
-			return s.transport.Serve(taking, transports.Service{
-				Name: p.Name, Handler: ad.handle, Slots: s.env.config.Concurrency, Methods: mux.Methods(),
-			})
+			err := s.transport.Serve(taking, ad.serves(s.env.config.Concurrency))
+			if errors.Is(err, transports.ErrStalled) {
+				err = fmt.Errorf("%w; %s", err, freshProcess)
+			}
+			return err
 		}),
 	}))
+}
+
+func (s *session) adapter(service string, mux *jsonrpc.Mux) *adapter {
+	locator, _ := s.transport.(transports.Locator)
+	return &adapter{
+		mux: mux, service: service, instance: s.instance, locator: locator, log: s.log,
+		stuckLimit: max(1, s.env.config.Concurrency/stuckShare), ending: make(chan error, 1),
+	}
 }
 
 func (a *app) names() []string {
@@ -126,7 +143,7 @@ func (a *app) session(program string, long bool) (*session, error) {
 func (e *environment) target(instance string) Target {
 	return Target{
 		URL: e.broker.url, TLS: e.config.RedisTLS, Namespace: e.config.Namespace,
-		ArticleServices: e.config.ArticleServices, MaxMessage: e.config.MaxMessage,
+		ArticleServices: e.config.ArticleServices, MaxMessage: e.config.MaxMessage, MaxQueue: e.config.MaxQueue,
 		Instance: instance, Version: buildVersion(),
 	}
 }

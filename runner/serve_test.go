@@ -1,10 +1,15 @@
 package runner
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/journeyman-go/journeyman/transports"
+	"github.com/journeyman-go/journeyman/transports/memory"
 )
 
 // A running call ends, its reply arrives, and only then the process does.
@@ -72,6 +77,39 @@ func TestCallDeadline(t *testing.T) {
 	got = s.run(t, "call", "--timeout", "50ms", "tester", "echo")
 	if want := (result{3, "", "app: tester did not answer within 50ms; no worker of it is up, so start one with \"app serve tester\"\n"}); got != want {
 		t.Errorf("without one: %+v", got)
+	}
+}
+
+// What has no deadline gets the process's, and as a notification it is tried again.
+func TestNotifyTimeout(t *testing.T) {
+	isolate(t, map[string]string{"JOURNEYMAN_TIMEOUT": "10ms"})
+	s := newSite()
+	worker := s.spawn(t, "serve", "tester")
+	worker.out.match(t, "msg=ready")
+	if got := s.run(t, "notify", "tester", "wait"); got.Code != 0 {
+		t.Fatalf("notify: %+v", got)
+	}
+	worker.out.match(t, `level=WARN msg="notification failed" .*method=wait .*attempt="1 of 15" .*err="context deadline exceeded"`)
+	worker.out.match(t, `attempt="2 of 15"`)
+}
+
+// A stalled transport never gets to take anything.
+type stalled struct{ transports.Transport }
+
+func (stalled) Serve(_ context.Context, s transports.Service) error {
+	return fmt.Errorf("serve %s: %w", s.Name, transports.ErrStalled)
+}
+
+// A worker that cannot take anything ends, and says so in one line.
+func TestServeStalled(t *testing.T) {
+	isolate(t, nil)
+	s := newSite()
+	got := s.with(func(Target) (Link, error) {
+		return Link{Transport: stalled{s.broker.Open(memory.Options{})}}, nil
+	}).run(t, "serve", "tester")
+	want := "app: serve tester: service stalled; ending so that the platform starts a fresh process\n"
+	if got.Code != exitJourney || got.Stderr != want {
+		t.Errorf("exit code %d, and it printed %q, want %q", got.Code, got.Stderr, want)
 	}
 }
 

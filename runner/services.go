@@ -1,53 +1,69 @@
 package runner
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
+	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// services shows what the broker knows.
+// services shows who is up.
 func (a *app) services(c *cli.Context, _ []string) error {
-	s, err := a.session(a.name, false)
+	return a.look(c, func(ctx context.Context, s *session) error {
+		list, err := servicesOf(ctx, s)
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(a.sys.Stdout, list)
+		}
+		if len(list) == 0 {
+			return a.noServices()
+		}
+		rows := [][]string{{"SERVICE", "STATE", "WAITING", "IN-FLIGHT", "WORKERS", "VERSION", "INSTANCES", "METHODS"}}
+		for _, status := range list {
+			rows = append(rows, []string{
+				status.Name, state(status), count(status.Waiting), count(status.InFlight), strconv.Itoa(len(status.Workers)),
+				versions(status.Workers), instances(status.Workers), strings.Join(methods(status.Workers), " "),
+			})
+		}
+		return printTable(a.sys.Stdout, rows)
+	})
+}
+
+func (a *app) noServices() error {
+	_, err := fmt.Fprintf(a.sys.Stdout, "No service was ever started on this broker; try %q.\n", a.name+" start")
+	return err
+}
+
+// servicesOf asks the broker about every service. The list is never nil.
+func servicesOf(ctx context.Context, s *session) ([]transports.ServiceStatus, error) {
+	inspector, err := ability[transports.Inspector](s, "list services")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer s.transport.Close()
-	inspector, ok := s.transport.(transports.Inspector)
-	if !ok {
-		return fmt.Errorf("the broker from %s cannot list services: %w", s.env.broker.source, transports.ErrUnsupported)
-	}
-	ctx, release := a.interruptible(c.Context)
-	defer release()
-	ctx, cancel := context.WithTimeout(ctx, s.env.config.Timeout)
-	defer cancel()
 	list, err := inspector.Services(ctx)
-	if err != nil {
-		return a.explain(ctx, err, s, "the broker", s.env.config.Timeout)
+	if list == nil {
+		list = []transports.ServiceStatus{}
 	}
-	if c.Bool("json") {
-		return printJSON(a.sys.Stdout, list)
+	return list, err
+}
+
+// state is what somebody who looks for what is wrong wants to know first.
+func state(s transports.ServiceStatus) string {
+	switch {
+	case s.Paused:
+		return "paused"
+	case len(s.Workers) == 0:
+		return "down"
 	}
-	if len(list) == 0 {
-		_, err := fmt.Fprintf(a.sys.Stdout, "No service was ever started on this broker; try %q.\n", a.name+" start")
-		return err
-	}
-	rows := [][]string{{"SERVICE", "WAITING", "IN FLIGHT", "WORKERS", "METHODS"}}
-	for _, status := range list {
-		rows = append(rows, []string{
-			status.Name, count(status.Waiting), count(status.InFlight),
-			strconv.Itoa(len(status.Workers)), strings.Join(methods(status.Workers), " "),
-		})
-	}
-	return printTable(a.sys.Stdout, rows)
+	return "up"
 }
 
 // count shows a number that the broker may not know.
@@ -58,31 +74,56 @@ func count(n *int64) string {
 	return strconv.FormatInt(*n, 10)
 }
 
-// methods returns what the youngest worker announces: in a rolling deploy the
-// older ones are on their way out.
+// youngestFirst sorts workers: in a rolling deploy the older ones are on their way out.
+func youngestFirst(workers []transports.WorkerStatus) []transports.WorkerStatus {
+	workers = slices.Clone(workers)
+	slices.SortStableFunc(workers, func(a, b transports.WorkerStatus) int { return b.Started.Compare(a.Started) })
+	return workers
+}
+
+// methods returns what the youngest worker announces.
 func methods(workers []transports.WorkerStatus) []string {
 	if len(workers) == 0 {
 		return []string{"-"}
 	}
-	youngest := workers[0]
-	for _, w := range workers[1:] {
-		if w.Started.After(youngest.Started) {
-			youngest = w
+	return youngestFirst(workers)[0].Methods
+}
+
+// versions names the version that runs, and in a rolling deploy each with the
+// number of its workers, the youngest first.
+func versions(workers []transports.WorkerStatus) string {
+	var names []string
+	number := make(map[string]int)
+	for _, w := range youngestFirst(workers) {
+		v := cmp.Or(printable(w.Version), "?")
+		if number[v]++; number[v] == 1 {
+			names = append(names, v)
 		}
 	}
-	return youngest.Methods
-}
-
-func printTable(w io.Writer, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(t, strings.Join(row, "\t"))
+	switch len(names) {
+	case 0:
+		return "-"
+	case 1:
+		return names[0]
 	}
-	return t.Flush()
+	for i, v := range names {
+		names[i] = fmt.Sprintf("%s (%d)", v, number[v])
+	}
+	return strings.Join(names, ", ")
 }
 
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+// instances names the first few of the workers, as the platform does.
+func instances(workers []transports.WorkerStatus) string {
+	const shown = 4
+	var names []string
+	for _, w := range workers {
+		names = append(names, cmp.Or(printable(w.Instance), w.ID))
+	}
+	switch n := len(names); {
+	case n == 0:
+		return "-"
+	case n > shown:
+		return strings.Join(names[:shown-1], " ") + fmt.Sprintf(" and %d more", n-shown+1)
+	}
+	return strings.Join(names, " ")
 }

@@ -19,6 +19,7 @@ type Message struct {
 	Body   []byte            // opaque here
 	Header map[string]string // lower-case names; neither names nor values hold line breaks
 
+	Key       string    // idempotency key, see Service.Dedupe; the ID where the sender gives none
 	Expires   time.Time // zero: never. Judged by the broker's clock
 	NotBefore time.Time // zero: now. Judged by the broker's clock
 	Unique    string    // while a message with this key waits to be run, another Send of it is dropped; not for Call
@@ -57,7 +58,7 @@ type Outcome struct {
 	Verdict Verdict       // the zero value is Done
 	After   time.Duration // with Retry: the delay
 	Err     error         // kept in the history of a message that is retried or buried
-	Keep    time.Duration // remember Reply under Message.ID for this long; see Service.Dedupe
+	Keep    time.Duration // remember Reply under Message.Key for this long; see Service.Dedupe
 	Follow  []Message     // sent to the same service in the same step as the acknowledgement; NotBefore, Failures and History are kept
 }
 
@@ -75,11 +76,11 @@ type Service struct {
 	Bindings []string // methods that this process serves from a queue of their own
 
 	// Dedupe reports whether m must run effectively once; nil: no message. Before
-	// the handler of such a message starts, the transport claims m.ID. Where an
+	// the handler of such a message starts, the transport claims m.Key. Where an
 	// Outcome was kept under it, that reply is given and the handler not called;
-	// where a live process runs the same message, this one waits for it. A crash
-	// gives up the claim, so a handler whose effects lie elsewhere passes m.ID on
-	// as their idempotency key. Serve returns ErrUnsupported where a transport
+	// where a live process runs a message with that key, this one waits for it. A
+	// crash gives up the claim, so a handler whose effects lie elsewhere passes
+	// m.Key on as their idempotency key. Serve returns ErrUnsupported where a transport
 	// cannot do it.
 	Dedupe func(m Message) bool
 }

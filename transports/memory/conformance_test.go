@@ -16,13 +16,14 @@ func TestConformance(t *testing.T) {
 			return transporttest.Broker{
 				Open: func(_ testing.TB, o transporttest.Options) transports.Transport {
 					return b.Open(memory.Options{
-						Catalogue: o.Catalogue, MaxMessage: o.MaxMessage, Log: slog.New(slog.DiscardHandler),
+						Catalogue: o.Catalogue, MaxMessage: o.MaxMessage, MaxQueue: o.MaxQueue,
+						Log: discard(),
 					})
 				},
 			}
 		},
 		// There is nothing between this broker and its users that could fail.
-		Lacks: []transporttest.Feature{transporttest.Pauses, transporttest.Restarts},
+		Lacks: []transporttest.Feature{transporttest.Freezes, transporttest.Restarts},
 		Skips: []string{
 			"cancelled calls return while the broker is frozen",
 			"an idle worker stops while the broker is frozen",
@@ -33,3 +34,5 @@ func TestConformance(t *testing.T) {
 		},
 	})
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -22,7 +22,9 @@
 //	spare := broker.Open(memory.Options{})
 //
 // A test of messages that fail for good looks at what was buried with
-// [Broker.Dead].
+// [Transport.DeadLetters], and runs it again with [Transport.RetryDead]. Nothing
+// here dies of a message, so a handler that plays one of which workers die returns
+// the verdict Suspect. Such messages are not run apart from others.
 //
 // Waits are channels and timers only, so everything here also runs within
 // testing/synctest, where retries and delays of hours take no time.

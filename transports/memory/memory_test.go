@@ -21,9 +21,8 @@ import (
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	broker := memory.New()
 	synctest.Test(t, func(t *testing.T) {
-		tr := broker.Open(memory.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		tr := memory.New().Open(memory.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 		defer tr.Close()
 		go tr.Serve(t.Context(), transports.Service{Name: "poison", Slots: 1,
 			Handler: func(_ context.Context, m transports.Message) transports.Outcome {
@@ -41,15 +40,16 @@ func TestDeadLetters(t *testing.T) {
 			}
 		}
 		synctest.Wait()
+		var got []string
+		err := tr.DeadLetters(t.Context(), "poison", func(d transports.DeadLetter) bool {
+			got = append(got, fmt.Sprintf("%s: %s", d.Message.Body, d.Reason))
+			return true
+		})
+		want := []string{"exit: the handler ended its goroutine", "panic: the handler panicked: a bug", "bury: hopeless"}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("error %v; dead letters (-want +got):\n%s", err, diff)
+		}
 	})
-	var got []string
-	for _, d := range broker.Dead("poison") {
-		got = append(got, fmt.Sprintf("%s: %v", d.Message.Body, d.Err))
-	}
-	want := []string{"bury: hopeless", "panic: the handler panicked: a bug", "exit: the handler ended its goroutine"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("dead letters (-want +got):\n%s", diff)
-	}
 	if !strings.Contains(log.String(), "id=panic-id") || !strings.Contains(log.String(), "memory_test.go") {
 		t.Errorf("the log names neither the message nor the line that panicked:\n%s", &log)
 	}
@@ -123,18 +123,6 @@ func TestServeRefuses(t *testing.T) {
 		if err := tr.Serve(t.Context(), s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Serve(%+v) returned error %v, want one with %q", s, err, want)
 		}
-	}
-}
-
-// A Send of a unique message may be dropped; a Call then waited for a reply that
-// nobody owes it.
-func TestCallRefusesUnique(t *testing.T) {
-	t.Parallel()
-	tr := memory.Open("a")
-	defer tr.Close()
-	_, err := tr.Call(t.Context(), "a", transports.Message{Unique: "key"})
-	if !errors.Is(err, transports.ErrUnsupported) {
-		t.Errorf("Call returned error %v, want ErrUnsupported", err)
 	}
 }
 

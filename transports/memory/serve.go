@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -49,7 +48,7 @@ func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
 		}
 		handlers.Go(func() {
 			defer func() { <-slots }()
-			t.run(ctx, s.Handler, m, func(o transports.Outcome) { t.settle(w, q, j, o) })
+			t.run(ctx, s, m, &delivery{w, q, j})
 		})
 	}
 	handlers.Wait()
@@ -108,7 +107,7 @@ func (t *Transport) take(ctx context.Context, w *worker, q *queue) (*job, transp
 			t.broker.mu.Unlock()
 			return nil, transports.Message{}
 		}
-		j, wait := t.broker.nextLocked(q, w)
+		j, wait := q.next(w)
 		if j != nil {
 			w.running[j] = true
 			m := clone(j.message)
@@ -131,13 +130,24 @@ func (t *Transport) take(ctx context.Context, w *worker, q *queue) (*job, transp
 	}
 }
 
+// A delivery is a message that a worker has taken.
+type delivery struct {
+	worker *worker
+	queue  *queue
+	job    *job
+}
+
 // run executes one message and settles it with the outcome, also where the
 // handler panics, or ends its goroutine as t.FailNow does. Either is a bug that
-// would strike again, so such a message is buried.
-func (t *Transport) run(ctx context.Context, handler transports.Handler, m transports.Message, settle func(transports.Outcome)) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+// would strike again, so such a message is buried. stop ends when the worker is
+// to stop; a handler that has begun does not see it.
+func (t *Transport) run(stop context.Context, s transports.Service, m transports.Message, d *delivery) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(stop))
 	defer cancel()
 	defer context.AfterFunc(t.life, cancel)()
+	t.broker.mu.Lock()
+	d.job.cancel = cancel
+	t.broker.mu.Unlock()
 	if !m.Expires.IsZero() {
 		ctx, cancel = context.WithDeadline(ctx, m.Expires)
 		defer cancel()
@@ -150,50 +160,30 @@ func (t *Transport) run(ctx context.Context, handler transports.Handler, m trans
 			t.log.Error("handler panicked; its message was buried",
 				"id", m.ID, "method", m.Method, "panic", v, "stack", string(debug.Stack()))
 		}
-		settle(outcome)
+		t.settle(d, outcome)
 	}()
-	outcome = handler(ctx, m)
+	if s.Dedupe != nil && s.Dedupe(m) {
+		if o, run := t.claim(ctx, stop, d); !run {
+			outcome = o
+			return
+		}
+	}
+	if !t.begin(d) {
+		outcome = transports.Outcome{}
+		return
+	}
+	outcome = s.Handler(ctx, m)
 }
 
-// settle does what the outcome says, unless the message was given back meanwhile.
-func (t *Transport) settle(w *worker, q *queue, j *job, o transports.Outcome) {
+// begin notes that the handler starts. It returns false where the message is no
+// longer this worker's, or nobody's: its caller has gone, or its time is up, which
+// its context may not know yet.
+func (t *Transport) begin(d *delivery) bool {
 	t.broker.mu.Lock()
 	defer t.broker.mu.Unlock()
-	if !w.running[j] {
-		return
+	if !d.worker.running[d.job] || d.job.cancelled || expired(d.job.message, time.Now()) {
+		return false
 	}
-	delete(w.running, j)
-	switch o.Verdict {
-	case transports.Retry:
-		j.message.Failures++
-		j.message.Redelivered = true
-		j.due = time.Now().Add(o.After)
-		j.refused = nil
-		q.waiting.PushBack(j)
-		q.wake()
-		return
-	case transports.NotMine:
-		if j.refused == nil {
-			j.refused = map[*worker]bool{}
-		}
-		j.refused[w] = true
-		q.putBack(j)
-		return
-	case transports.Bury:
-		q.dead = append(q.dead, DeadLetter{Message: j.message, Err: o.Err})
-	case transports.Done:
-	}
-	for _, m := range o.Follow {
-		if m.ID == "" {
-			m.ID = rand.Text()
-		}
-		q.put(m, nil)
-	}
-	reply := bytes.Clone(o.Reply)
-	if o.Keep > 0 {
-		t.broker.keepLocked(j.message.ID, reply, o.Keep)
-	}
-	if reply != nil {
-		j.answer(reply)
-	}
+	d.queue.release(d.job)
+	return true
 }

@@ -4,25 +4,31 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
 
 var (
-	_ transports.Transport = (*Transport)(nil)
-	_ transports.Pinger    = (*Transport)(nil)
-	_ transports.Inspector = (*Transport)(nil)
+	_ transports.Transport       = (*Transport)(nil)
+	_ transports.Pinger          = (*Transport)(nil)
+	_ transports.Inspector       = (*Transport)(nil)
+	_ transports.Locator         = (*Transport)(nil)
+	_ transports.Pauser          = (*Transport)(nil)
+	_ transports.DeadLetterQueue = (*Transport)(nil)
 )
 
 // Options of one process. The zero value works.
 type Options struct {
 	Catalogue  []string     // services to announce, beside those that it serves
 	MaxMessage int          // longest body in bytes; 0 means 8 MiB
+	MaxQueue   int          // messages that may wait in one queue before ErrBusy; 0 means 100000
 	Log        *slog.Logger // panics of handlers; nil means slog.Default()
 }
 
@@ -30,6 +36,7 @@ type Options struct {
 type Transport struct {
 	broker     *Broker
 	maxMessage int
+	maxQueue   int
 	log        *slog.Logger
 	life       context.Context // ends with Close
 	end        context.CancelFunc
@@ -53,6 +60,7 @@ func (b *Broker) Open(o Options) *Transport {
 	t := &Transport{
 		broker:     b,
 		maxMessage: cmp.Or(o.MaxMessage, 8<<20),
+		maxQueue:   cmp.Or(o.MaxQueue, 100_000),
 		log:        cmp.Or(o.Log, slog.Default()),
 		workers:    map[*worker]*queue{},
 	}
@@ -71,23 +79,40 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 	if deadline, ok := ctx.Deadline(); ok && m.Expires.IsZero() {
 		m.Expires = deadline
 	}
-	replies := make(chan []byte, 1)
-	if err := t.enqueue(ctx, service, m, replies); err != nil {
+	j, err := t.enqueue(ctx, service, m, make(chan reply, 1))
+	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", service, err)
 	}
 	select {
-	case reply := <-replies:
-		return reply, nil
+	case r := <-j.replies:
+		if r.err != nil {
+			return nil, fmt.Errorf("call %s: %w", service, r.err)
+		}
+		return r.body, nil
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			t.withdraw(service, j)
+		}
 		return nil, fmt.Errorf("call %s: %w", service, ctx.Err())
 	case <-t.life.Done():
 		return nil, fmt.Errorf("call %s: %w", service, transports.ErrClosed)
 	}
 }
 
+// withdraw takes back the message of a cancelled call, or tells its handler.
+func (t *Transport) withdraw(service string, j *job) {
+	t.broker.mu.Lock()
+	defer t.broker.mu.Unlock()
+	j.cancelled = true
+	t.broker.queueLocked(service).remove(j)
+	if j.cancel != nil {
+		j.cancel()
+	}
+}
+
 // Send implements transports.Caller.
 func (t *Transport) Send(ctx context.Context, service string, m transports.Message) error {
-	if err := t.enqueue(ctx, service, m, nil); err != nil {
+	if _, err := t.enqueue(ctx, service, m, nil); err != nil {
 		return fmt.Errorf("send to %s: %w", service, err)
 	}
 	return nil
@@ -95,34 +120,39 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 
 // enqueue checks m and puts it into the queue of the service. With replies, the
 // service must have been announced.
-func (t *Transport) enqueue(ctx context.Context, service string, m transports.Message, replies chan []byte) error {
+func (t *Transport) enqueue(ctx context.Context, service string, m transports.Message, replies chan reply) (*job, error) {
 	if err := transports.CheckName(service); err != nil {
-		return err
+		return nil, err
 	}
 	if n := len(m.Body); n > t.maxMessage {
-		return fmt.Errorf("body of %d bytes, limit %d: %w", n, t.maxMessage, transports.ErrTooLarge)
+		return nil, fmt.Errorf("body of %d bytes, limit %d: %w", n, t.maxMessage, transports.ErrTooLarge)
 	}
 	for name, value := range m.Header {
 		if strings.ContainsAny(name+value, "\r\n") {
-			return fmt.Errorf("header %q: line break in %q", name, value)
+			return nil, fmt.Errorf("header %q: line break in %q", name, value)
 		}
 	}
 	m.ID = cmp.Or(m.ID, rand.Text())
+	m.Key = cmp.Or(m.Key, m.ID)
 
 	t.broker.mu.Lock()
 	defer t.broker.mu.Unlock()
-	if t.life.Err() != nil {
-		return transports.ErrClosed
-	}
-	if err := ctx.Err(); err != nil {
-		return err
+	if err := t.alive(ctx); err != nil {
+		return nil, err
 	}
 	q := t.broker.queueLocked(service)
 	if replies != nil && !q.announced {
-		return transports.ErrNoService
+		return nil, transports.ErrNoService
 	}
-	q.put(m, replies)
-	return nil
+	if now := time.Now(); !m.NotBefore.After(now) {
+		q.promote(now)
+		if n := q.ready.Len(); n >= t.maxQueue {
+			return nil, fmt.Errorf("%d messages wait, limit %d: %w", n, t.maxQueue, transports.ErrBusy)
+		}
+	}
+	j := newJob(m, replies)
+	q.put(j)
+	return j, nil
 }
 
 // Close implements transports.Transport. It never fails and waits for no
@@ -137,6 +167,7 @@ func (t *Transport) Close() error {
 		})
 		for _, j := range newestFirst {
 			j.message.Redelivered = true
+			q.unclaim(j)
 			q.putBack(j)
 		}
 		clear(w.running)

@@ -41,20 +41,21 @@ func (t *Transport) callArticle(ctx context.Context, service string, m transport
 
 	pushed := make(chan error, 1)
 	f := frame{bare: true, Message: transports.Message{Body: body}}
-	p := t.push(service, f, func(err error) { pushed <- err })
+	p := t.push(service, f, true, func(err error) { pushed <- err })
 	select {
 	case err := <-pushed:
 		if err != nil && !errors.Is(err, transports.ErrUnknownOutcome) {
 			return nil, err
 		}
 	case <-ctx.Done():
-		p.withdraw()
+		t.takeBack(ctx, p, "", m.Expires)
 		return nil, ctx.Err()
 	case <-t.closing:
 		return nil, transports.ErrClosed
 	}
 	reply, err := t.poll(ctx, id)
 	if err != nil {
+		t.takeBack(ctx, p, "", m.Expires)
 		return nil, err
 	}
 	members = nil

@@ -50,3 +50,13 @@ var serviceForm = regexp.MustCompile(`^[a-z]{1,24}$`)
 func safeID(id string) bool {
 	return len(id) >= 8 && len(id) <= 128 && !strings.ContainsAny(id, ":{}") && !serviceForm.MatchString(id)
 }
+
+// bareGivenUp returns the answer to a bare request with the given id that will
+// never be answered otherwise.
+func bareGivenUp(id, why string) []byte {
+	reply, _ := json.Marshal(map[string]any{
+		"jsonrpc": "2.0", "id": id,
+		"error": map[string]any{"code": -32000, "message": "given up: " + why},
+	})
+	return reply
+}

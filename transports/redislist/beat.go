@@ -72,9 +72,12 @@ func (s *server) keepAlive(life context.Context, w *worker, fenced chan struct{}
 // beat returns errFenced when the worker has been declared dead.
 func (s *server) beat(ctx context.Context, w *worker, first bool) error {
 	k, name := s.keys, s.service.Name
-	keys := []string{k.workers(name), k.steady(name), k.former(name), k.about(name), w.queue, k.delayed(name)}
+	keys := []string{
+		k.workers(name), k.steady(name), k.former(name), k.about(name), k.turn(name), k.paused(name), k.cancelled(name),
+		k.suspects(name), k.alone(name), k.delayed(name), k.retry(name),
+	}
 	var before time.Time
-	var answer []int64
+	var answer []any
 	err := s.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
 		before = time.Now()
 		if first {
@@ -82,23 +85,54 @@ func (s *server) beat(ctx context.Context, w *worker, first bool) error {
 			return beatScript.call(ctx, p, keys, w.id, s.timing.lease.Milliseconds(), 1, s.describe(w))
 		}
 		return beatScript.call(ctx, p, keys, w.id, s.timing.lease.Milliseconds(), 0)
-	}, func(cmd redis.Cmder) { answer, _ = cmd.(*redis.Cmd).Int64Slice() })
+	}, func(cmd redis.Cmder) { answer, _ = cmd.(*redis.Cmd).Slice() })
 	if err != nil {
 		return err
 	}
-	s.clock.set(answer[1], before)
-	if answer[0] == 0 {
+	now, _ := answer[1].(int64)
+	s.clock.set(now, before)
+	if answer[0] == int64(0) {
 		return errFenced
 	}
-	w.renew(before)
+	n := news{paused: answer[2] == int64(1), cancelled: make(map[string]bool)}
+	n.suspects, _ = answer[3].(int64)
+	n.alone, _ = answer[4].(int64)
+	ids, _ := answer[6].([]any)
+	for _, id := range ids {
+		if id, ok := id.(string); ok {
+			n.cancelled[id] = true
+		}
+	}
+	if w.renew(before, n) {
+		w.stir()
+	}
+	if answer[5] == int64(1) {
+		s.promote(ctx)
+	}
 	return nil
+}
+
+// promote puts messages whose time has come into the queue.
+func (s *server) promote(ctx context.Context) {
+	const most = 1 << 20 // bytes in one script; then others get their turn
+	k, name := s.keys, s.service.Name
+	keys := []string{k.queue(name), k.suspects(name), k.alone(name), k.delayed(name), k.retry(name)}
+	for more := int64(1); more == 1; {
+		err := s.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
+			return promoteScript.call(ctx, p, keys, most)
+		}, func(cmd redis.Cmder) { more, _ = cmd.(*redis.Cmd).Int64() })
+		if err != nil {
+			s.log.Debug("promote", "service", name, "error", err)
+			return
+		}
+	}
 }
 
 // sweep declares workers dead whose lease is over and gives their messages back.
 func (s *server) sweep(ctx context.Context, w *worker) {
 	const most = 4 << 20 // bytes in one script; then others get their turn
 	k, name := s.keys, s.service.Name
-	keys := []string{k.workers(name), k.steady(name), k.former(name), k.about(name), w.queue}
+	keys := []string{k.workers(name), k.steady(name), k.former(name), k.about(name), w.queue, k.suspects(name), k.alone(name)}
 	for {
 		var answer []int64
 		err := s.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
@@ -114,6 +148,7 @@ func (s *server) sweep(ctx context.Context, w *worker) {
 			s.stats.reaped.Add(max(dead, 0))
 			s.stats.givenBack.Add(given)
 			s.log.Warn("took over from dead workers", "service", name, "workers", dead, "requests", given)
+			_ = s.beat(ctx, w, false) // tells at once of what has become a suspect
 		}
 		if more == 0 {
 			return

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -17,6 +16,9 @@ import (
 func (t *Transport) Call(ctx context.Context, service string, m transports.Message) ([]byte, error) {
 	if err := t.accept(ctx, service, &m); err != nil {
 		return nil, err
+	}
+	if m.Unique != "" {
+		return nil, fmt.Errorf("call %s: a unique message may be dropped, and then nobody answers: %w", service, transports.ErrUnsupported)
 	}
 	if deadline, ok := ctx.Deadline(); ok && m.Expires.IsZero() {
 		m.Expires = deadline
@@ -30,7 +32,7 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 	}
 	defer t.replies.forget(m.ID)
 	failed := make(chan error, 1)
-	p := t.push(service, frame{Message: m, replyTo: t.replies.key}, func(err error) {
+	p := t.push(service, frame{Message: m, replyTo: t.replies.key}, true, func(err error) {
 		// Handed over or not: only the reply can tell, so the call waits on.
 		if err != nil && !errors.Is(err, transports.ErrUnknownOutcome) {
 			failed <- err
@@ -42,7 +44,7 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 	case err := <-failed:
 		return nil, err
 	case <-ctx.Done():
-		p.withdraw()
+		t.takeBack(ctx, p, m.ID, m.Expires)
 		return nil, ctx.Err()
 	case <-t.closing:
 		return nil, transports.ErrClosed
@@ -56,16 +58,14 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 	}
 	f := frame{Message: m}
 	if t.isArticle(service) {
+		if m.Unique != "" || !m.NotBefore.IsZero() {
+			return fmt.Errorf("delayed and unique messages for a service of the article's form: %w", transports.ErrUnsupported)
+		}
 		f.bare = true
 		f.ID = ""
 	}
 	pushed := make(chan error, 1)
-	withdraw := func() bool { return false }
-	if m.NotBefore.IsZero() {
-		withdraw = t.push(service, f, func(err error) { pushed <- err }).withdraw
-	} else if err := t.delay(service, f, func(err error) { pushed <- err }); err != nil {
-		return err
-	}
+	p := t.push(service, f, false, func(err error) { pushed <- err })
 	var err error
 	select {
 	case err := <-pushed:
@@ -75,7 +75,7 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 	case <-t.closing:
 		err = transports.ErrClosed
 	}
-	if !withdraw() {
+	if !p.withdraw() {
 		return fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, err)
 	}
 	return err
@@ -103,13 +103,16 @@ func (t *Transport) complete(m *transports.Message) error {
 	if err := checkHeader(m.Header); err != nil {
 		return err
 	}
-	if m.Unique != "" {
-		return fmt.Errorf("unique messages: %w", transports.ErrUnsupported)
+	if err := checkUnique(m.Unique); err != nil {
+		return err
 	}
 	if m.ID == "" {
 		m.ID = t.nextID()
 	} else if oneLine(m.ID) != m.ID || strings.TrimSpace(m.ID) != m.ID {
 		return fmt.Errorf("message id %q: want no control characters and no white space around it", m.ID)
+	}
+	if oneLine(m.Key) != m.Key || strings.TrimSpace(m.Key) != m.Key {
+		return fmt.Errorf("idempotency key %q: want no control characters and no white space around it", m.Key)
 	}
 	if size := sizeOf(m); size > t.options.MaxMessage {
 		return fmt.Errorf("%w: %d bytes, the limit is %d (JOURNEYMAN_MAX_MESSAGE)", transports.ErrTooLarge, size, t.options.MaxMessage)
@@ -147,51 +150,9 @@ func (t *Transport) nextID() string {
 
 // sizeOf estimates from above what a message takes on the wire.
 func sizeOf(m *transports.Message) int {
-	size := len(m.Body) + len(m.ID) + len(m.Method) + 256
+	size := len(m.Body) + len(m.ID) + len(m.Key) + len(m.Method) + len(m.Unique) + 256
 	for name, value := range m.Header {
 		size += len(name) + len(value) + 3
 	}
 	return size
-}
-
-func (t *Transport) push(service string, f frame, done func(error)) *push {
-	p := &push{
-		queue: t.keys.queue(service), frame: f, size: sizeOf(&f.Message),
-		due: time.Now().Add(t.timing.giveUp),
-		done: func(err error) {
-			if errors.Is(err, transports.ErrUnknownOutcome) {
-				t.stats.unknownSends.Add(1)
-			}
-			done(err)
-		},
-	}
-	t.commands.addPush(p)
-	return p
-}
-
-// delay puts a message where beat.lua finds it when it is due.
-func (t *Transport) delay(service string, f frame, done func(error)) error {
-	if t.isArticle(service) {
-		return fmt.Errorf("delays at a service of the article's form: %w", transports.ErrUnsupported)
-	}
-	t.commands.addTask(&task{
-		ctx: t.ctx,
-		add: func(p redis.Pipeliner) redis.Cmder {
-			due := t.clock.toBroker(f.NotBefore).UnixMilli()
-			return p.ZAdd(t.ctx, t.keys.delayed(service), redis.Z{Score: float64(due), Member: t.commands.encode(f)})
-		},
-		done: func(cmd redis.Cmder, err error) {
-			switch {
-			case errors.Is(err, transports.ErrClosed):
-			case err != nil && cmd == nil:
-				err = unavailable(err)
-			case err != nil:
-				err = fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, err)
-			case cmd.Err() != nil:
-				err = unavailable(cmd.Err())
-			}
-			done(err)
-		},
-	})
-	return nil
 }

@@ -27,6 +27,9 @@ type commands struct {
 	wake   chan struct{} // holds a token while there may be something to send
 	ctx    context.Context
 
+	maxQueue int              // how many messages may wait in one queue
+	waiting  map[string]int64 // how many did, as the broker last said; for run alone
+
 	mu      sync.Mutex // guards what follows
 	tasks   []*task
 	settles []*settlement
@@ -123,13 +126,15 @@ func (c *commands) run() {
 	for {
 		select {
 		case <-c.ctx.Done():
-			c.abandon()
-			return
 		case <-idle.C:
 			// Keeps the connection from being closed as idle, and the clock right.
 			c.addTask(c.readClock())
 			idle.Reset(c.timing.idle)
 		case <-c.wake:
+		}
+		if c.ctx.Err() != nil {
+			c.abandon()
+			return
 		}
 
 		// Whoever is about to add something gets to do so first.
@@ -245,14 +250,12 @@ func (c *commands) readClock() *task {
 
 // abandon fails what is left when the transport closes.
 func (c *commands) abandon() {
+	c.failTasks(transports.ErrClosed)
 	c.mu.Lock()
-	tasks, pushes := c.tasks, c.pushes
-	c.tasks, c.pushes, c.settles = nil, nil, nil
+	pushes := c.pushes
+	c.pushes, c.settles = nil, nil
 	c.refusal = transports.ErrClosed
 	c.mu.Unlock()
-	for _, t := range tasks {
-		t.done(nil, transports.ErrClosed)
-	}
 	for _, p := range pushes {
 		p.done(transports.ErrClosed)
 	}
@@ -261,23 +264,19 @@ func (c *commands) abandon() {
 // exchange sends what waits, as much as one exchange may carry, and hands out the
 // answers. An error means that trying again needs a pause.
 func (c *commands) exchange() error {
-	x := c.collect()
-	unsent, err := c.line.exec(x.fill)
+	conn, err := c.connect()
 	if refusal, ok := errors.AsType[*transports.RefusedError](err); ok || err == nil {
 		c.refuse(refusal)
 	}
-	x.resolveTasks(err, unsent)
-	again, settleErr := x.resolveSettlements(err, unsent)
-	if err != nil && unsent {
-		// Nothing left this process, so the requests can wait for the next connection.
-		for _, p := range x.pushes {
-			p.state.Store(pushWaits)
-		}
-		c.putBack(again, x.pushes)
+	if err != nil {
+		c.failTasks(err)
 		return err
 	}
-	x.resolvePushes(err, unsent)
-	c.putBack(again, nil)
+	x := c.collect()
+	unsent, err := c.line.execOn(conn, x.fill)
+	tasks := x.resolveTasks(err, unsent)
+	settles, settleErr := x.resolveSettlements(err, unsent)
+	c.putBack(tasks, settles, x.resolvePushes(err, unsent))
 	if x.noScript() {
 		c.line.reset() // the next greeting loads them
 		return errors.New("the broker has lost the scripts")
@@ -285,16 +284,54 @@ func (c *commands) exchange() error {
 	return cmp.Or(err, settleErr)
 }
 
-// collect takes what one exchange may carry out of the queues.
-func (c *commands) collect() *exchange {
+// connect returns the connection, and makes one where there is none. Nothing is
+// collected before: what waits has surely not left, so it can be held back, and
+// fails when it has waited long enough.
+func (c *commands) connect() (*connection, error) {
+	if conn := c.line.current(); conn != nil {
+		return conn, nil
+	}
+	ctx, cancel := context.WithCancel(c.ctx)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer cancel()
+	watch.Go(func() {
+		patience := time.Now().Add(c.timing.giveUp)
+		cause := fmt.Errorf("no connection to the broker within %v", c.timing.giveUp)
+		for wait(ctx, c.timing.giveUp/6) == nil {
+			c.failOverdue(cause)
+			if time.Now().After(patience) {
+				c.failTasks(cause)
+			}
+		}
+	})
+	return c.line.connect()
+}
+
+// takeTasks empties the queue of tasks and returns those for whose answer somebody waits.
+func (c *commands) takeTasks() (tasks []*task) {
 	c.mu.Lock()
-	x := &exchange{commands: c}
+	defer c.mu.Unlock()
 	for _, t := range c.tasks {
 		if t.ctx.Err() == nil {
-			x.tasks = append(x.tasks, t)
+			tasks = append(tasks, t)
 		}
 	}
 	c.tasks = nil
+	return tasks
+}
+
+// failTasks tells those who wait for an answer that there will be none: nothing was sent.
+func (c *commands) failTasks(cause error) {
+	for _, t := range c.takeTasks() {
+		t.done(nil, cause)
+	}
+}
+
+// collect takes what one exchange may carry out of the queues.
+func (c *commands) collect() *exchange {
+	x := &exchange{commands: c, tasks: c.takeTasks()}
+	c.mu.Lock()
 	var size int
 	x.settles, size = takeSome(&c.settles, 0, (*settlement).size)
 	pushes, _ := takeSome(&c.pushes, size, func(p *push) int { return p.size })
@@ -312,9 +349,10 @@ func (c *commands) collect() *exchange {
 }
 
 // putBack queues what must be sent again in front of what came meanwhile.
-func (c *commands) putBack(settles []*settlement, pushes []*push) {
+func (c *commands) putBack(tasks []*task, settles []*settlement, pushes []*push) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.tasks = append(tasks, c.tasks...)
 	c.settles = append(settles, c.settles...)
 	c.pushes = append(pushes, c.pushes...)
 }

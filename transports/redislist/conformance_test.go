@@ -37,7 +37,7 @@ func TestConformance(t *testing.T) {
 			if private {
 				server := brokertest.Redis(tb, brokertest.AOF())
 				broker := brokerAt(server.URL, "")
-				broker.Pause = func(testing.TB) func() {
+				broker.Freeze = func(testing.TB) func() {
 					server.Pause()
 					return server.Resume
 				}
@@ -45,11 +45,6 @@ func TestConformance(t *testing.T) {
 				return broker
 			}
 			return brokerAt(brokertest.Namespace(tb))
-		},
-		Lacks: []transporttest.Feature{transporttest.Unique, transporttest.Keeps},
-		Skips: []string{
-			"Keep answers the same message again without running it",
-			"Unique drops a second message while the first waits",
 		},
 	})
 }
@@ -62,9 +57,7 @@ func TestConformanceOnBuiltInBroker(t *testing.T) {
 			server.ClockTTL(true)
 			return brokerAt("redis://"+server.Addr(), "")
 		},
-		Lacks: []transporttest.Feature{
-			transporttest.Unique, transporttest.Keeps, transporttest.Pauses, transporttest.Restarts,
-		},
+		Lacks: []transporttest.Feature{transporttest.Freezes, transporttest.Restarts},
 		// It notices only at the end of a blocking command that its client has gone.
 		Goroutines: []goleak.Option{
 			goleak.IgnoreAnyFunction("github.com/alicebob/miniredis/v2.blocking"),
@@ -73,8 +66,6 @@ func TestConformanceOnBuiltInBroker(t *testing.T) {
 			goleak.IgnoreAnyFunction("github.com/alicebob/miniredis/v2/server.(*Server).servePeer.func2"),
 		},
 		Skips: []string{
-			"Keep answers the same message again without running it",
-			"Unique drops a second message while the first waits",
 			"cancelled calls return while the broker is frozen",
 			"an idle worker stops while the broker is frozen",
 			"Close returns while the broker is frozen",
@@ -88,7 +79,9 @@ func TestConformanceOnBuiltInBroker(t *testing.T) {
 func brokerAt(url, namespace string) transporttest.Broker {
 	return transporttest.Broker{
 		Open: func(tb testing.TB, o transporttest.Options) transports.Transport {
-			return openQuick(tb, Options{URL: url, Namespace: namespace, Catalogue: o.Catalogue, MaxMessage: o.MaxMessage})
+			return openQuick(tb, Options{
+				URL: url, Namespace: namespace, Catalogue: o.Catalogue, MaxMessage: o.MaxMessage, MaxQueue: o.MaxQueue,
+			})
 		},
 	}
 }

@@ -200,59 +200,6 @@ func TestLateResultIsDropped(t *testing.T) {
 	}
 }
 
-// A worker may not judge others before its own beats came for a whole lease.
-func TestSweepNeedsSteadyBeats(t *testing.T) {
-	t.Parallel()
-	url, namespace := brokertest.Namespace(t)
-	client := redisAt(t, url)
-	ctx := t.Context()
-	k := newKeys(namespace)
-	now := time.Now().UnixMilli()
-	const lease = 8000
-	sweep := func() []int64 {
-		t.Helper()
-		keys := []string{k.workers(calculator), k.steady(calculator), k.former(calculator), k.about(calculator), k.queue(calculator)}
-		got, err := client.Eval(ctx, sweepSource, keys, "me", lease, k.backups(calculator), 1<<20, 3_600_000).Int64Slice()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got
-	}
-	set := func(myEnd, mySince int64) {
-		client.Del(ctx, k.workers(calculator), k.steady(calculator))
-		client.ZAdd(ctx, k.workers(calculator), z("dead", now-1), z("me", myEnd))
-		client.ZAdd(ctx, k.steady(calculator), z("me", mySince))
-	}
-	client.LPush(ctx, k.backup(calculator, "dead"), "{1}", "{2}", "{3}")
-	for name, judge := range map[string]struct{ end, since int64 }{
-		"whose own lease is over":                {now - 1, now - 60_000},
-		"whose last beat was half a lease ago":   {now + lease/2 - 1000, now - 60_000},
-		"whose beats came for less than a lease": {now + lease, now - lease/2},
-	} {
-		set(judge.end, judge.since)
-		if got := sweep(); got[0] != -1 {
-			t.Errorf("a worker %s judged: %v", name, got)
-		}
-	}
-	set(now+lease, now-2*lease)
-	if got := sweep(); got[0] != 1 || got[1] != 3 {
-		t.Fatalf("a steady worker swept %v, want one dead and three given back", got)
-	}
-	got := client.LRange(ctx, k.queue(calculator), 0, -1).Val()
-	want := []string{"Deaths: 1\n\n{3}", "Deaths: 1\n\n{2}", "Deaths: 1\n\n{1}"} // served from the right: the oldest first
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("queue is %q, want %q", got, want)
-	}
-	// A move that lands after the death is found, too.
-	client.LPush(ctx, k.backup(calculator, "dead"), "Deaths: 1\nId: 4\n\n{}")
-	if got := sweep(); got[0] != 0 || got[1] != 1 {
-		t.Errorf("the second sweep returned %v", got)
-	}
-	if raw := client.RPop(ctx, k.queue(calculator)).Val(); raw != "Deaths: 2\nId: 4\n\n{}" {
-		t.Errorf("the late message came back as %q", raw)
-	}
-}
-
 // What was moved into the backup list by a command whose answer was lost runs.
 func TestLostMoveIsFound(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,8 @@
 // others cannot give any.
 //
 // A worker beats into a lease. All workers of a service sweep: they declare those
-// dead whose lease is over and give their messages back to the queue. Every time
+// dead whose lease is over and give their messages back, those apart that may have
+// killed it (see suspects.go). Every time
 // is read from the broker inside the scripts, and only a worker whose own beats
 // have come without a gap for a whole lease may sweep. A broker that stands still
 // is a gap for everybody, and therefore kills nobody. Whoever was declared dead
@@ -28,10 +29,13 @@
 //
 //	socket, line, dialer, greet   one connection, and what makes it usable
 //	commands, exchange            the line for commands: what leaves together
-//	push, settlement              a request on its way in, a message on its way out
+//	push, unique, cancel          a message on its way in: queued, delayed, unique, taken back
+//	settlement, outcome           a message on its way out
 //	frame, bare, keys, clock      what stands on the wire, and by whose time
 //	call, replies, article        the calling half
-//	serve, fetch, handle          the serving half
-//	worker, beat                  one identity: its messages, its lease, its end
+//	serve, fetch, handle, claim   the serving half
+//	suspects                      the part of it that is careful
+//	worker, lease, audit, beat    one identity: its messages, its lease, its end
+//	inspect, dead, pause, locate  looking at it from outside, and repairing it
 //	lua/                          what happens in one step
 package redislist

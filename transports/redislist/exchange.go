@@ -1,6 +1,7 @@
 package redislist
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -15,7 +16,7 @@ type exchange struct {
 
 	answers []redis.Cmder // to the tasks; empty where they were not sent
 	settled []settledBatch
-	pushed  []pushedBatch
+	pushed  []*pushedBatch
 }
 
 func (x *exchange) fill(p redis.Pipeliner) {
@@ -26,14 +27,22 @@ func (x *exchange) fill(p redis.Pipeliner) {
 	x.pushed = x.sendPushes(p, x.pushes)
 }
 
-func (x *exchange) resolveTasks(lineErr error, unsent bool) {
+// resolveTasks returns what must be sent again: the broker did not know its script,
+// so it did nothing.
+func (x *exchange) resolveTasks(lineErr error, unsent bool) (again []*task) {
 	for i, t := range x.tasks {
 		var answer redis.Cmder
 		if i < len(x.answers) {
 			answer = x.answers[i]
 		}
-		t.done(answer, answerErr(answer, lineErr, unsent))
+		failed := answerErr(answer, lineErr, unsent)
+		if failed == nil && isNoScript(answer.Err()) {
+			again = append(again, t)
+			continue
+		}
+		t.done(answer, failed)
 	}
+	return again
 }
 
 // resolveSettlements returns what must be sent again, and why.
@@ -54,15 +63,27 @@ func (x *exchange) resolveSettlements(lineErr error, unsent bool) (again []*sett
 	return again, err
 }
 
-func (x *exchange) resolvePushes(lineErr error, unsent bool) {
-	for _, b := range x.pushed {
-		b.resolve(answerErr(b.cmd, lineErr, unsent))
+// resolvePushes returns what has not reached the broker, or was not executed by it,
+// and is to be sent again.
+func (x *exchange) resolvePushes(lineErr error, unsent bool) (again []*push) {
+	if lineErr != nil && unsent {
+		again = x.pushes
+	} else {
+		for _, b := range x.pushed {
+			again = append(again, x.resolve(b, answerErr(b.cmd, lineErr, unsent))...)
+		}
 	}
+	return slices.DeleteFunc(again, func(p *push) bool { return !p.comeBack() })
 }
 
 // noScript reports whether the broker has lost our scripts, after a failover or a flush.
 func (x *exchange) noScript() bool {
 	for _, b := range x.settled {
+		if isNoScript(b.cmd.Err()) {
+			return true
+		}
+	}
+	for _, b := range x.pushed {
 		if isNoScript(b.cmd.Err()) {
 			return true
 		}

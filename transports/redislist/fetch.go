@@ -32,8 +32,10 @@ func newFetcher(s *server) *fetcher {
 }
 
 func (f *fetcher) greetBroker(ctx context.Context, client *redis.Client) error {
-	if err := takeScript.load(ctx, client).Err(); err != nil {
-		return explainGreeting(err)
+	for _, s := range []script{takeScript, suspectScript, turnScript} {
+		if err := s.load(ctx, client).Err(); err != nil {
+			return explainGreeting(err)
+		}
 	}
 	id, _ := client.ClientID(ctx).Result() // the built-in development broker has none
 	f.clientID.Store(id)
@@ -51,24 +53,14 @@ func (f *fetcher) close() {
 // run takes messages while there are free slots, until ctx ends. It returns an
 // error when nothing can ever be taken.
 func (f *fetcher) run(ctx context.Context, w *worker) error {
+	var since time.Time // when the present row of failures began
 	for failures := 0; ; {
 		n := f.acquire(ctx)
 		if n == 0 {
 			return nil
 		}
 		w.awaitLease(ctx, f.timing.lease)
-		for _, e := range w.takeFound(n) {
-			f.begin(w, e)
-			n--
-		}
-		if n == 0 {
-			continue
-		}
-		raws, err := f.take(w, n)
-		if len(raws) > 0 {
-			w.awaitLease(ctx, f.timing.lease)
-		}
-		f.release(n - f.receive(ctx, w, raws))
+		taken, err := f.round(ctx, w, n)
 		if err == nil {
 			failures = 0
 			continue
@@ -76,36 +68,86 @@ func (f *fetcher) run(ctx context.Context, w *worker) error {
 		if err := f.permanent(w, err); err != nil {
 			return err
 		}
+		if failures == 0 || !w.isLeased(f.timing.lease) {
+			since = time.Now() // a broker that answers nothing is no stall of this service
+		}
+		if time.Since(since) > f.timing.stall {
+			return fmt.Errorf("%w: the broker answers, but nothing could be taken for %s: %w", transports.ErrStalled, f.timing.stall, err)
+		}
 		failures++
 		level := slog.LevelDebug
 		if failures == 5 { // it is no hiccup
 			level = slog.LevelWarn
 		}
 		f.log.Log(ctx, level, "cannot take requests", "service", f.service.Name, "err", err)
-		if len(raws) == 0 && wait(ctx, backoff(failures)) != nil {
+		if taken == 0 && wait(ctx, backoff(failures)) != nil {
 			return nil
 		}
 	}
 }
 
+// round fills up to n slots, which it is given, and lets go of the others.
+func (f *fetcher) round(ctx context.Context, w *worker, n int) (taken int, err error) {
+	heard := w.heard()
+	if heard.paused {
+		w.awaitBeat(ctx)
+		f.release(n)
+		return 0, nil
+	}
+	if heard.alone > 0 {
+		return f.runAlone(ctx, w, n)
+	}
+	for _, e := range w.takeFound(n) {
+		if f.beginOrdinary(w, e) {
+			n--
+		}
+	}
+	if heard.suspects > 0 && n > 0 {
+		begun, err := f.runSuspects(ctx, w, n)
+		if n -= begun; err != nil {
+			f.release(n)
+			return begun, err
+		}
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	raws, err := f.take(w, n)
+	f.release(n - f.receive(ctx, w, raws, f.beginOrdinary))
+	return len(raws), err
+}
+
 // receive begins what was taken, or puts it back, newest first, once ctx has
 // ended. It returns how many were begun.
-func (f *fetcher) receive(ctx context.Context, w *worker, raws []string) (begun int) {
+func (f *fetcher) receive(ctx context.Context, w *worker, raws []string, begin func(*worker, *entry) bool) (begun int) {
+	if len(raws) > 0 {
+		w.awaitLease(ctx, f.timing.lease)
+	}
 	var late []*entry
 	for _, raw := range raws {
 		switch e := w.take(raw); {
 		case e == nil:
-		case ctx.Err() == nil:
-			f.begin(w, e)
-			begun++
-		default:
+		case ctx.Err() != nil:
 			late = append(late, e)
+		case begin(w, e):
+			begun++
 		}
 	}
 	for _, e := range slices.Backward(late) {
 		f.putBack(w, e)
 	}
 	return begun
+}
+
+// beginOrdinary starts the handler of a message, unless its worker died the last
+// time: such a message goes where it is taken with care.
+func (f *fetcher) beginOrdinary(w *worker, e *entry) bool {
+	if e.frame.deaths > 0 {
+		f.putBack(w, e)
+		return false
+	}
+	f.begin(w, e)
+	return true
 }
 
 // permanent returns why nothing will ever be taken, if err says so.
@@ -160,7 +202,7 @@ func (f *fetcher) release(n int) {
 func (f *fetcher) take(w *worker, n int) (raws []string, err error) {
 	var first *redis.StringCmd
 	var more *redis.Cmd
-	_, lineErr := f.line.exec(func(p redis.Pipeliner) {
+	lineErr := f.line.exec(func(p redis.Pipeliner) {
 		if !f.full {
 			first = p.BLMove(f.ctx, w.queue, w.backup, "RIGHT", "LEFT", f.timing.block)
 			n--
@@ -169,11 +211,7 @@ func (f *fetcher) take(w *worker, n int) (raws []string, err error) {
 			more = takeScript.call(f.ctx, p, []string{w.queue, w.backup, w.keys.workers(w.service)}, n, maxExchange)
 		}
 	})
-	if lineErr != nil {
-		w.suspect()
-	} else {
-		w.answered()
-	}
+	w.note(lineErr)
 	if first != nil {
 		raw, e := first.Result()
 		switch {
@@ -194,22 +232,29 @@ func (f *fetcher) take(w *worker, n int) (raws []string, err error) {
 	return raws, cmp.Or(lineErr, err)
 }
 
+// stir ends a wait in Redis, so that the fetcher looks what else there is to do.
+func (f *fetcher) stir() {
+	id := f.clientID.Load()
+	if id == 0 {
+		return
+	}
+	f.commands.addTask(&task{
+		ctx:  f.ctx,
+		add:  func(p redis.Pipeliner) redis.Cmder { return p.ClientUnblock(f.ctx, id) },
+		done: func(redis.Cmder, error) {},
+	})
+}
+
 // unblock ends a wait in Redis and returns when the fetcher has stopped. A
 // connection is not cut while the broker could still move a message on it, unless
 // the broker stands still; what it moves then on waking up is found by others.
-func (f *fetcher) unblock(ctx context.Context, stopped <-chan error) {
+func (f *fetcher) unblock(stopped <-chan error) {
 	limit := time.NewTimer(f.timing.block + f.timing.closing)
 	defer limit.Stop()
 	again := time.NewTicker(f.timing.closing / 20)
 	defer again.Stop()
 	for {
-		if id := f.clientID.Load(); id != 0 {
-			f.commands.addTask(&task{
-				ctx:  ctx,
-				add:  func(p redis.Pipeliner) redis.Cmder { return p.ClientUnblock(ctx, id) },
-				done: func(redis.Cmder, error) {},
-			})
-		}
+		f.stir()
 		select {
 		case <-stopped:
 			return

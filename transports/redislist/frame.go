@@ -34,6 +34,7 @@ const (
 	headerEnqueued    = "enqueued"
 	headerFailures    = "failures"
 	headerRedelivered = "redelivered"
+	headerKey         = "key"
 	headerUnique      = "unique"
 	headerDeaths      = "deaths"  // written by sweep.lua, in front of all others
 	headerHistory     = "history" // one line for each attempt, newest first; see attempt
@@ -44,7 +45,7 @@ const (
 
 var ownHeaders = []string{
 	headerID, headerReplyTo, headerMethod, headerExpires, headerEnqueued, headerFailures, headerRedelivered,
-	headerUnique, headerDeaths, headerHistory, headerBuried, headerError, headerNonce,
+	headerKey, headerUnique, headerDeaths, headerHistory, headerBuried, headerError, headerNonce,
 }
 
 // mostHistory bounds what a message carries along of its attempts.
@@ -93,6 +94,9 @@ func (f *frame) encode() string {
 	number("Failures", int64(f.Failures))
 	if f.Redelivered {
 		line("Redelivered", "1")
+	}
+	if f.Key != "" && f.Key != f.ID {
+		line("Key", f.Key)
 	}
 	if f.Unique != "" {
 		line("Unique", f.Unique)
@@ -171,6 +175,7 @@ func decode(raw string) frame {
 	}
 	f.Body = []byte(rest)
 	f.bare = f.ID == ""
+	f.Key = cmp.Or(f.Key, f.ID)
 	f.Redelivered = f.Redelivered || f.deaths > 0
 	return f
 }
@@ -207,6 +212,8 @@ func (f *frame) set(name, value string) {
 		}
 	case headerHistory:
 		f.History = append(f.History, decodeAttempt(value))
+	case headerKey:
+		f.Key = value
 	case headerUnique:
 		f.Unique = value
 	case headerBuried:

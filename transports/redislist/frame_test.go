@@ -17,7 +17,7 @@ func TestFrameRoundTrip(t *testing.T) {
 			ID: "0191-1f", Method: "add", Body: []byte("any\n\nbytes\x00\xff"),
 			Header:  map[string]string{"traceparent": "00-ab-cd-01", "principal": "a: b"},
 			Expires: time.UnixMilli(1_789_000_000_123), Enqueued: time.UnixMilli(1_788_999_999_999),
-			Failures: 2, Redelivered: true, Unique: "order 7",
+			Failures: 2, Redelivered: true, Key: "charge:7", Unique: "order 7",
 			History: []transports.Attempt{
 				{At: time.UnixMilli(1_788_999_999_999), Worker: "calculator.1", Error: "connection refused: dial"},
 				{At: time.UnixMilli(1_788_999_999_000), Died: true},

@@ -25,8 +25,12 @@ func (t *Transport) greet(ctx context.Context, client *redis.Client) error {
 	if err := checkServer(client.Info(ctx, "server").Val()); err != nil {
 		return err
 	}
+	t.warnOfEviction(ctx, client)
 	_, err = client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, s := range []script{beatScript, sweepScript, settleScript, leaveScript} {
+		for _, s := range []script{beatScript, promoteScript, sweepScript, settleScript, claimScript, turnScript, leaveScript} {
+			s.load(ctx, p)
+		}
+		for _, s := range []script{pushScript, uniqueScript, releaseScript, cancelScript} {
 			s.load(ctx, p)
 		}
 		if names := t.announcedNames(); len(names) > 0 {
@@ -55,12 +59,7 @@ func (t *Transport) announcedNames() []any {
 // checkServer refuses servers on which the algorithm cannot work. info is the
 // answer to INFO server, empty where a server hides it.
 func checkServer(info string) error {
-	fields := make(map[string]string)
-	for line := range strings.Lines(info) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			fields[name] = value
-		}
-	}
+	fields := infoFields(info)
 	if fields["redis_mode"] == "cluster" {
 		return &transports.RefusedError{Err: errors.New("the broker is a node of a Redis Cluster, which is not supported; use a single Redis, with or without replicas")}
 	}

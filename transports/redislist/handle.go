@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -24,35 +23,30 @@ func (s *server) begin(w *worker, e *entry) {
 	ctx, cancel := context.WithCancelCause(s.values)
 	if !w.begin(e, cancel) {
 		cancel(nil)
-		<-s.slots
+		s.vacate(w, e)
 		return
 	}
 	s.handlers.Go(func() {
-		defer func() { <-s.slots }()
+		defer s.vacate(w, e)
 		defer cancel(nil)
 		s.handle(ctx, w, e)
 	})
 }
 
+// vacate frees what a message's handler held.
+func (s *server) vacate(w *worker, e *entry) {
+	<-s.slots
+	if e.cautious {
+		<-s.cautious
+		if w.heard().suspects > 0 {
+			w.stir()
+		}
+	}
+}
+
 // handle runs one message to its settlement.
 func (s *server) handle(ctx context.Context, w *worker, e *entry) {
-	m := e.frame.Message
-	outcome := transports.Outcome{}
-	if !m.Expires.IsZero() && !s.clock.now().Before(m.Expires) {
-		// Its caller has gone; nobody would see the result.
-		s.stats.expired.Add(1)
-	} else {
-		if !m.Expires.IsZero() {
-			m.Expires = s.clock.toLocal(m.Expires)
-			var stop context.CancelFunc
-			ctx, stop = context.WithDeadline(ctx, m.Expires)
-			defer stop()
-		}
-		if !m.Enqueued.IsZero() {
-			m.Enqueued = s.clock.toLocal(m.Enqueued)
-		}
-		outcome = s.call(ctx, m)
-	}
+	outcome := s.outcome(ctx, w, e)
 	if !w.end(e) {
 		// Given back or fenced: the result is somebody else's to give.
 		s.stats.notMine.Add(1)
@@ -69,6 +63,60 @@ func (s *server) handle(ctx context.Context, w *worker, e *entry) {
 	}
 }
 
+// outcome runs the handler, unless there is a reason not to.
+func (s *server) outcome(ctx context.Context, w *worker, e *entry) transports.Outcome {
+	f := &e.frame
+	expired := !f.Expires.IsZero() && !s.clock.now().Before(f.Expires)
+	switch {
+	case f.deaths > mostDeaths:
+		e.givenUp = fmt.Sprintf("%d workers died while they ran it", f.deaths)
+		return transports.Outcome{}
+	case expired && f.deaths == mostDeaths:
+		// Nobody waits for it any more, but somebody must see what kills workers.
+		e.givenUp = fmt.Sprintf("it expired after %d workers had died while they ran it", f.deaths)
+		return transports.Outcome{}
+	}
+	m := s.localized(f.Message)
+	if f.Unique != "" {
+		if err := s.releaseUnique(ctx, s.service.Name, m); err != nil {
+			s.log.Debug("unique key not released, it expires", "service", s.service.Name, "id", m.ID, "err", err)
+		}
+	}
+	switch {
+	case expired:
+		s.stats.expired.Add(1)
+		return transports.Outcome{}
+	case w.isCancelled(m.ID):
+		s.stats.cancelled.Add(1)
+		return transports.Outcome{}
+	}
+	if !m.Expires.IsZero() {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, m.Expires)
+		defer stop()
+	}
+	if s.service.Dedupe != nil && m.Key != "" && s.service.Dedupe(m) {
+		if kept, mine := s.claim(ctx, w, e); !mine {
+			return kept
+		}
+	}
+	return s.call(ctx, m)
+}
+
+// localized returns a message with its times by this process's clock.
+func (s *server) localized(m transports.Message) transports.Message {
+	for _, t := range []*time.Time{&m.Expires, &m.Enqueued} {
+		if !t.IsZero() {
+			*t = s.clock.toLocal(*t)
+		}
+	}
+	m.History = slices.Clone(m.History) // the entry keeps the broker's times
+	for i := range m.History {
+		m.History[i].At = s.clock.toLocal(m.History[i].At)
+	}
+	return m
+}
+
 // call runs the handler. A panic is a fault of whoever joined handler and
 // transport; it must not take the process and other people's requests along, and
 // the message is kept where people find it.
@@ -81,93 +129,6 @@ func (s *server) call(ctx context.Context, m transports.Message) (outcome transp
 		}
 	}()
 	return s.service.Handler(ctx, m)
-}
-
-// settlementOf says what is to become of a message.
-func (s *server) settlementOf(e *entry, o transports.Outcome) *settlement {
-	out := &settlement{entry: e, action: actDone}
-	switch o.Verdict {
-	case transports.Retry:
-		out.action, out.delay = actRetry, o.After
-		out.next = failed(e.frame, o.Err)
-	case transports.Bury:
-		out.action = actBury
-		out.next = failed(e.frame, o.Err)
-	case transports.NotMine:
-		out.action, out.next = actYield, e.raw
-	case transports.Done:
-	}
-	for _, m := range o.Follow {
-		if err := s.completeFollower(&m); err != nil {
-			// Keep the message rather than lose what was to follow it.
-			s.log.Error("message cannot follow, request buried", "service", s.service.Name, "method", m.Method, "err", err)
-			return &settlement{entry: e, action: actBury, next: failed(e.frame, err)}
-		}
-		out.follow = append(out.follow, s.commands.encode(frame{Message: m}))
-	}
-	if o.Reply == nil {
-		return out
-	}
-	if len(o.Reply) > s.options.MaxMessage {
-		// The broker might refuse it, and all that leaves with it.
-		s.log.Error("reply too large, not sent", "service", s.service.Name, "method", e.frame.Method,
-			"bytes", len(o.Reply), "limit", s.options.MaxMessage)
-		s.stats.unanswered.Add(1)
-		return out
-	}
-	if e.frame.bare {
-		out.replyTo, out.reply, out.life = bareReplyList(e.frame.Body), o.Reply, s.timing.article
-	} else if s.keys.isReplies(e.frame.replyTo) {
-		out.replyTo, out.reply, out.life = e.frame.replyTo, encodeReply(e.frame.ID, o.Reply), s.replyLife(e.frame.Expires)
-	}
-	if out.replyTo == "" {
-		s.unanswered(e)
-	}
-	return out
-}
-
-// unanswered counts a reply that has nowhere to go, and says so about once a
-// minute: whoever sends such requests would otherwise wait without a hint.
-func (s *server) unanswered(e *entry) {
-	s.stats.unanswered.Add(1)
-	now, last := time.Now(), s.complained.Load()
-	if now.Sub(time.Unix(0, last)) < time.Minute || !s.complained.CompareAndSwap(last, now.UnixNano()) {
-		return
-	}
-	why := "its Reply-To is no reply list"
-	if e.frame.bare {
-		why = "its id names no list: want a string of 8 to 128 bytes without colons and braces that is not just lower-case letters"
-	}
-	s.log.Warn("request answered nowhere: "+why, "service", s.service.Name, "so_far", s.stats.unanswered.Load())
-}
-
-func (s *server) completeFollower(m *transports.Message) error {
-	if !m.NotBefore.IsZero() {
-		return fmt.Errorf("delay of a message that follows: %w", transports.ErrUnsupported)
-	}
-	return s.complete(m)
-}
-
-// replyLife is how long a caller's reply list lives on after a reply: longer than
-// the caller waits.
-func (s *server) replyLife(expires time.Time) time.Duration {
-	if expires.IsZero() {
-		return s.timing.reply
-	}
-	return max(s.timing.reply, expires.Sub(s.clock.now())+s.timing.reply)
-}
-
-// failed returns a message as it stands after one more failed attempt.
-func failed(f frame, cause error) string {
-	f.Failures++
-	f.deaths = 0
-	if f.ID == "" {
-		f.nonce = uuid.NewString()
-	}
-	if cause != nil {
-		f.err = cause.Error()
-	}
-	return f.encode()
 }
 
 // settle sends a settlement off.

@@ -3,78 +3,163 @@ package redislist
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// Services implements transports.Inspector.
+// Services implements transports.Inspector. It takes two exchanges with the
+// broker, however many services there are.
 func (t *Transport) Services(ctx context.Context) ([]transports.ServiceStatus, error) {
+	if t.isClosed() {
+		return nil, fmt.Errorf("list services: %w", transports.ErrClosed)
+	}
 	var names []string
 	err := t.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
 		return p.SMembers(ctx, t.keys.services())
 	}, func(cmd redis.Cmder) { names = cmd.(*redis.StringSliceCmd).Val() })
 	if err != nil {
-		return nil, t.journey("list services", err)
+		return nil, t.refusal("list services", err)
 	}
 	names = append(names, t.options.ArticleServices...)
 	slices.Sort(names)
-	all := make([]transports.ServiceStatus, 0, len(names))
-	for _, name := range slices.Compact(names) {
-		status, err := t.inspect(ctx, name)
-		if err != nil {
-			return nil, t.journey("inspect "+name, err)
+	names = slices.Compact(names)
+
+	asks := make([]ask, len(names))
+	for i, name := range names {
+		asks[i] = t.inspection(ctx, name)
+	}
+	answers, err := t.commands.doAll(ctx, asks)
+	if err != nil {
+		return nil, t.refusal("inspect services", err)
+	}
+	all := make([]transports.ServiceStatus, len(names))
+	for i, name := range names {
+		if all[i], err = t.statusOf(name, answers[i].(*redis.Cmd)); err != nil {
+			return nil, t.refusal("inspect "+name, err)
 		}
-		all = append(all, status)
 	}
 	return all, nil
 }
 
-func (t *Transport) inspect(ctx context.Context, name string) (transports.ServiceStatus, error) {
+func (t *Transport) inspection(ctx context.Context, name string) ask {
+	k := t.keys
+	keys := []string{
+		k.workers(name), k.former(name), k.about(name), k.queue(name), k.delayed(name),
+		k.retry(name), k.suspects(name), k.alone(name), k.dead(name), k.paused(name),
+	}
+	return func(p redis.Pipeliner) redis.Cmder {
+		// Whole scripts rather than digests: people look so seldom that nobody
+		// need hold these ready.
+		return p.Eval(ctx, inspectSource, keys, k.backups(name))
+	}
+}
+
+// statusOf reads the answer of inspect.lua.
+func (t *Transport) statusOf(name string, cmd *redis.Cmd) (transports.ServiceStatus, error) {
 	status := transports.ServiceStatus{Name: name, Workers: []transports.WorkerStatus{}}
-	var waiting int64
-	var leases map[string]bool
-	var about map[string]string
-	ask := t.commands.do
-	if err := ask(ctx, func(p redis.Pipeliner) redis.Cmder { return p.LLen(ctx, t.keys.queue(name)) },
-		func(cmd redis.Cmder) { waiting = cmd.(*redis.IntCmd).Val() }); err != nil {
-		return status, err
+	answer, err := cmd.Slice()
+	const fixed = 9 // what stands in front of the workers
+	if err != nil || len(answer) < fixed {
+		return status, fmt.Errorf("unexpected answer %v, %w", answer, err)
 	}
-	if err := ask(ctx, func(p redis.Pipeliner) redis.Cmder {
-		now := t.clock.now().UnixMilli()
-		return p.ZRangeByScore(ctx, t.keys.workers(name), &redis.ZRangeBy{Min: strconv.FormatInt(now, 10), Max: "+inf"})
-	}, func(cmd redis.Cmder) { leases = set(cmd.(*redis.StringSliceCmd).Val()) }); err != nil {
-		return status, err
-	}
-	if err := ask(ctx, func(p redis.Pipeliner) redis.Cmder { return p.HGetAll(ctx, t.keys.about(name)) },
-		func(cmd redis.Cmder) { about = cmd.(*redis.MapStringStringCmd).Val() }); err != nil {
-		return status, err
-	}
-	var inFlight int64
-	for id := range leases {
-		worker := transports.WorkerStatus{ID: id}
-		_ = json.Unmarshal([]byte(about[id]), &worker) // a worker of another version may say less
-		status.Workers = append(status.Workers, worker)
-		if err := ask(ctx, func(p redis.Pipeliner) redis.Cmder { return p.LLen(ctx, t.keys.backup(name, id)) },
-			func(cmd redis.Cmder) { inFlight += cmd.(*redis.IntCmd).Val() }); err != nil {
-			return status, err
+	number := func(i int) *int64 {
+		if n, ok := answer[i].(int64); ok && n >= 0 {
+			return &n
 		}
+		return nil
+	}
+	status.Paused = answer[1] == int64(1)
+	status.Waiting, status.InFlight = number(2), number(4)
+	status.Delayed, status.Retries, status.Suspects, status.Dead = number(5), number(6), number(7), number(8)
+	if head, _ := answer[3].(string); head != "" {
+		if sent := decode(head).Enqueued; !sent.IsZero() {
+			// By this machine's clock, with which whoever asks compares it.
+			now, _ := answer[0].(int64)
+			sent = time.Now().Add(sent.Sub(time.UnixMilli(now)))
+			status.Oldest = &sent
+		}
+	}
+	for i := fixed; i+1 < len(answer); i += 2 {
+		id, _ := answer[i].(string)
+		about, _ := answer[i+1].(string)
+		status.Workers = append(status.Workers, describedBy(id, about))
 	}
 	slices.SortFunc(status.Workers, func(a, b transports.WorkerStatus) int {
 		return strings.Compare(a.Instance+a.ID, b.Instance+b.ID)
 	})
-	status.Waiting, status.InFlight = &waiting, &inFlight
 	return status, nil
 }
 
-func set(members []string) map[string]bool {
-	out := make(map[string]bool, len(members))
-	for _, m := range members {
-		out[m] = true
+// describedBy reads what a worker has announced of itself.
+func describedBy(id, about string) transports.WorkerStatus {
+	var worker transports.WorkerStatus
+	_ = json.Unmarshal([]byte(about), &worker) // a worker of another version may say less
+	worker.ID = id
+	return worker
+}
+
+// An ask adds one command to an exchange.
+type ask func(redis.Pipeliner) redis.Cmder
+
+// doAll runs commands that leave together and waits for their answers, or for
+// ctx. Its error is the first of theirs.
+func (c *commands) doAll(ctx context.Context, asks []ask) ([]redis.Cmder, error) {
+	type result struct {
+		i   int
+		cmd redis.Cmder
+		err error
 	}
-	return out
+	results := make(chan result, len(asks))
+	c.mu.Lock()
+	for i, add := range asks {
+		c.tasks = append(c.tasks, &task{ctx: ctx, add: add, done: func(cmd redis.Cmder, err error) {
+			if err == nil {
+				err = cmd.Err()
+			}
+			results <- result{i, cmd, err}
+		}})
+	}
+	c.mu.Unlock()
+	c.signal()
+	answers := make([]redis.Cmder, len(asks))
+	for range asks {
+		select {
+		case r := <-results:
+			if r.err != nil {
+				return nil, r.err
+			}
+			answers[r.i] = r.cmd
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-c.ctx.Done():
+			return nil, transports.ErrClosed
+		}
+	}
+	return answers, nil
+}
+
+// checkKnown returns nil for the name of a service that some process has announced.
+func (t *Transport) checkKnown(ctx context.Context, service string) error {
+	if t.isClosed() {
+		return transports.ErrClosed
+	}
+	if err := transports.CheckName(service); err != nil {
+		return fmt.Errorf("%w: %w", transports.ErrNoService, err)
+	}
+	return t.checkService(ctx, service)
+}
+
+// refusal is journey for questions of people: a broker that answers, though with
+// an error, is no unavailable one.
+func (t *Transport) refusal(doing string, err error) error {
+	if err != nil && answered(err) {
+		return fmt.Errorf("%s: the broker refuses: %w", doing, err)
+	}
+	return t.journey(doing, err)
 }

@@ -48,13 +48,19 @@ var errLineClosed = errors.New("connection closed by this process")
 
 // exec sends what fill adds to a pipeline and waits for the answers. An error
 // means that the connection is gone and that some commands may not have their
-// result; unsent says that none of them can have reached the broker. Errors that
-// the broker answered are found in the commands.
-func (l *line) exec(fill func(redis.Pipeliner)) (unsent bool, err error) {
+// result. Errors that the broker answered are found in the commands.
+func (l *line) exec(fill func(redis.Pipeliner)) error {
 	conn, err := l.connected()
 	if err != nil {
-		return true, err
+		return err
 	}
+	_, err = l.execOn(conn, fill)
+	return err
+}
+
+// execOn is exec for a connection that is there already. With an error, unsent says
+// that no command can have reached the broker.
+func (l *line) execOn(conn *connection, fill func(redis.Pipeliner)) (unsent bool, err error) {
 	pipe := conn.client.Pipeline()
 	fill(pipe)
 	if pipe.Len() == 0 {
@@ -87,24 +93,36 @@ func answered(err error) bool {
 }
 
 func (l *line) connected() (*connection, error) {
-	l.mu.Lock()
-	conn, closed := l.conn, l.closed
-	l.mu.Unlock()
-	if closed {
-		return nil, errLineClosed
+	if conn := l.current(); conn != nil {
+		return conn, nil
 	}
-	if conn != nil {
-		if !conn.socket.stale() {
-			return conn, nil
-		}
+	return l.connect()
+}
+
+// current returns the connection that is there, nil if none is or it is of no use.
+func (l *line) current() *connection {
+	l.mu.Lock()
+	conn := l.conn
+	l.mu.Unlock()
+	if conn != nil && conn.socket.stale() {
 		l.drop(conn)
+		return nil
+	}
+	return conn
+}
+
+// connect makes a new connection and greets the broker on it.
+func (l *line) connect() (*connection, error) {
+	if l.ctx.Err() != nil {
+		return nil, errLineClosed
 	}
 	conn, err := l.dialer.connect(l.ctx, l.name)
 	if err != nil {
 		return nil, err
 	}
 	l.mu.Lock()
-	l.conn, closed = conn, l.closed
+	l.conn = conn
+	closed := l.closed
 	l.mu.Unlock()
 	if closed {
 		l.drop(conn)

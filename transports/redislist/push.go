@@ -1,7 +1,9 @@
 package redislist
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -10,61 +12,139 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// A push is one request on its way into a queue. It is sent at most once.
+// A push is one message on its way to the broker. It is sent at most once: again
+// only where the broker has surely not seen it, or has said that it did nothing.
 type push struct {
-	queue string
-	frame frame
-	size  int
-	due   time.Time // fails with ErrUnavailable when it could not be sent by then
-	done  func(error)
-	state atomic.Int32
+	service string
+	queue   string
+	delayed string // the set where it waits for its time; "": it goes into the queue
+	unique  string // the key of its claim; "": it has none
+	frame   frame
+	recall  bool // its caller may want it back
+	size    int
+	due     time.Time // fails with ErrUnavailable when it could not be sent by then
+	done    func(error)
+	state   atomic.Int32
+
+	raw string // as it left, where its caller may want it back; for the goroutine of commands alone
 }
 
 const (
 	pushWaits int32 = iota
 	pushLeaves
+	pushForsaken // left, as far as its caller could see, who no longer waits
 	pushWithdrawn
 )
 
-// withdraw reports whether the request could be held back: it never reaches the
+// withdraw reports whether the message could be held back: it never reaches the
 // broker then. Its body is let go, since it may stand in a queue for as long as
 // the broker does not answer.
 func (p *push) withdraw() bool {
-	if !p.state.CompareAndSwap(pushWaits, pushWithdrawn) {
-		return false
+	if p.state.CompareAndSwap(pushWaits, pushWithdrawn) {
+		p.frame = frame{}
+		return true
 	}
-	p.frame = frame{}
-	return true
+	p.state.CompareAndSwap(pushLeaves, pushForsaken)
+	return false
 }
 
 func (p *push) leave() bool { return p.state.CompareAndSwap(pushWaits, pushLeaves) }
 
-// A pushedBatch is one variadic LPUSH.
+// comeBack reports whether a message that did not reach the broker is to be sent again.
+func (p *push) comeBack() bool { return p.state.CompareAndSwap(pushLeaves, pushWaits) }
+
+func (t *Transport) push(service string, f frame, recall bool, done func(error)) *push {
+	p := &push{
+		service: service, queue: t.keys.queue(service), frame: f, recall: recall, size: sizeOf(&f.Message),
+		due: time.Now().Add(t.timing.giveUp),
+		done: func(err error) {
+			switch {
+			case errors.Is(err, transports.ErrUnknownOutcome):
+				t.stats.unknownSends.Add(1)
+			case errors.Is(err, errDuplicate):
+				t.stats.duplicates.Add(1)
+				err = nil // it was to be dropped
+			}
+			done(err)
+		},
+	}
+	if f.NotBefore.After(time.Now()) {
+		p.delayed = t.keys.delayed(service) // where promote.lua finds it
+	}
+	if f.Unique != "" {
+		p.unique = t.keys.unique(service, f.Unique)
+	}
+	t.commands.addPush(p)
+	return p
+}
+
+// A pushedBatch is one command that sends messages.
 type pushedBatch struct {
 	cmd    redis.Cmder
 	pushes []*push
 }
 
-func (c *commands) sendPushes(p redis.Pipeliner, pushes []*push) []pushedBatch {
-	var batches []pushedBatch
-	index := make(map[string]int, 1)
-	for _, push := range pushes {
-		i, ok := index[push.queue]
-		if !ok {
-			i = len(batches)
-			index[push.queue] = i
-			batches = append(batches, pushedBatch{})
+// sendPushes has what goes into the same queue leave in one command.
+func (c *commands) sendPushes(p redis.Pipeliner, pushes []*push) []*pushedBatch {
+	var batches []*pushedBatch
+	queues := make(map[string]*pushedBatch, 1)
+	for _, m := range pushes {
+		alone := m.delayed != "" || m.unique != ""
+		b := queues[m.queue]
+		if b == nil || alone {
+			b = &pushedBatch{}
+			batches = append(batches, b)
 		}
-		batches[i].pushes = append(batches[i].pushes, push)
+		if !alone {
+			queues[m.queue] = b
+		}
+		b.pushes = append(b.pushes, m)
 	}
-	for i := range batches {
-		values := make([]any, len(batches[i].pushes))
-		for j, push := range batches[i].pushes {
-			values[j] = c.encode(push.frame)
-		}
-		batches[i].cmd = p.LPush(c.ctx, batches[i].pushes[0].queue, values...)
+	for _, b := range batches {
+		b.cmd = c.sendBatch(p, b.pushes)
 	}
 	return batches
+}
+
+func (c *commands) sendBatch(p redis.Pipeliner, pushes []*push) redis.Cmder {
+	first := pushes[0]
+	switch {
+	case first.unique != "":
+		return c.sendUnique(p, first)
+	case first.delayed != "":
+		return p.ZAdd(c.ctx, first.delayed, redis.Z{Score: float64(c.dueAt(first)), Member: c.encodePush(first)})
+	}
+	args := make([]any, 1, len(pushes)+1)
+	args[0] = c.maxQueue
+	for _, m := range pushes {
+		args = append(args, c.encodePush(m))
+	}
+	if waiting, known := c.waiting[first.queue]; known && waiting+ampleRoom <= int64(c.maxQueue) {
+		return p.LPush(c.ctx, first.queue, args[1:]...)
+	}
+	return pushScript.call(c.ctx, p, []string{first.queue}, args...)
+}
+
+// ampleRoom is how much a queue must have had at the last look for a push to leave
+// without another one. The script costs a fifth of the speed, and LPUSH tells the
+// length too: a process that was mistaken learns it at once, so that each exceeds the
+// limit by one command's messages at most. Limits below this are kept exactly.
+const ampleRoom = 10_000
+
+// dueAt returns when a message may be run, in Unix milliseconds by the broker's clock; 0 is now.
+func (c *commands) dueAt(p *push) int64 {
+	if p.delayed == "" {
+		return 0
+	}
+	return c.clock.toBroker(p.frame.NotBefore).UnixMilli()
+}
+
+func (c *commands) encodePush(p *push) string {
+	raw := c.encode(p.frame)
+	if p.recall {
+		p.raw = raw
+	}
+	return raw
 }
 
 // encode returns a request as it leaves. Only then is the broker's clock sure to be known.
@@ -79,15 +159,71 @@ func (c *commands) encode(f frame) string {
 	return f.encode()
 }
 
-func (b pushedBatch) resolve(lineErr error) {
+// resolve hands out what the broker has answered. It returns what must be sent
+// again: the broker did not know the script, so nothing of it was executed.
+func (c *commands) resolve(b *pushedBatch, lineErr error) (again []*push) {
 	err := b.cmd.Err()
 	switch {
 	case lineErr != nil:
 		err = fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, lineErr)
+	case isNoScript(err):
+		return b.pushes
 	case err != nil:
-		err = unavailable(fmt.Errorf("broker refused the request: %w", err))
+		err = explainRefusal(err, b.pushes[0])
 	}
-	for _, p := range b.pushes {
-		p.done(err)
+	taken := 0
+	if err == nil {
+		taken = c.taken(b)
+	} else {
+		delete(c.waiting, b.pushes[0].queue)
 	}
+	for i, p := range b.pushes {
+		refusal := err
+		switch {
+		case refusal != nil:
+		case p.unique != "" && taken == uniqueDropped:
+			refusal = errDuplicate
+		case i >= taken:
+			refusal = fmt.Errorf("%w: %d requests wait for %s already, which is what JOURNEYMAN_MAX_QUEUE allows",
+				transports.ErrBusy, c.maxQueue, p.service)
+		}
+		p.frame = frame{} // its caller may wait on for the reply
+		p.done(refusal)
+	}
+	return nil
+}
+
+// taken returns how many messages the broker says it took, and notes what it says
+// of the queue's length.
+func (c *commands) taken(b *pushedBatch) int {
+	switch cmd := b.cmd.(type) {
+	case *redis.Cmd:
+		if n, err := cmd.Int(); err == nil { // unique.lua
+			return n
+		}
+		if answer, err := cmd.Int64Slice(); err == nil && len(answer) == 2 { // push.lua
+			c.waiting[b.pushes[0].queue] = answer[1]
+			return int(answer[0])
+		}
+		return 0
+	case *redis.IntCmd:
+		if b.pushes[0].delayed == "" {
+			c.waiting[b.pushes[0].queue] = cmd.Val()
+		}
+	}
+	return len(b.pushes) // LPUSH and ZADD take all or fail
+}
+
+// explainRefusal tells what to do about an error that the broker answered instead
+// of taking a message.
+func explainRefusal(err error, p *push) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "OOM"):
+		return unavailable(errors.New("broker is out of memory (OOM): let workers drain the queues, or raise its maxmemory"))
+	case strings.Contains(text, "WRONGTYPE"):
+		return &transports.RefusedError{Err: fmt.Errorf(
+			"key %s holds no queue: something else uses the service's name; set JOURNEYMAN_NAMESPACE: %w", p.queue, err)}
+	}
+	return unavailable(fmt.Errorf("broker refused the request: %w", err))
 }

@@ -27,6 +27,7 @@ type Options struct {
 	Catalogue       []string // services to announce: calls to them wait even while none is up
 	ArticleServices []string // services whose workers speak the bare wire: BRPOP the queue, push to the list named by the request's id
 	MaxMessage      int      // bytes; 0 means DefaultMaxMessage
+	MaxQueue        int      // messages that may wait in one queue before ErrBusy; 0 means DefaultMaxQueue
 	Instance        string   // the platform's name for this process, shown to people
 	Version         string   // of the application, shown to people
 	Log             *slog.Logger
@@ -34,6 +35,10 @@ type Options struct {
 
 // DefaultMaxMessage bounds a message, header included, where Options do not.
 const DefaultMaxMessage = 8 << 20
+
+// DefaultMaxQueue bounds a queue where Options do not. Of calls, so many would
+// outlive their deadlines there anyway.
+const DefaultMaxQueue = 100_000
 
 // Connections returns how many connections to Redis a process holds, whatever its
 // concurrency: one for commands, one on which each service that it serves waits
@@ -60,6 +65,8 @@ type Transport struct {
 	stats    counters
 	commands *commands
 	replies  *replies
+	memory   sync.Once // what the broker does when its memory is full was looked at
+	crews    crews
 
 	ctx     context.Context // ends when the connections are to be given up
 	cancel  context.CancelFunc
@@ -92,6 +99,9 @@ func open(o Options, timing timing) (*Transport, error) {
 	if o.MaxMessage == 0 {
 		o.MaxMessage = DefaultMaxMessage
 	}
+	if o.MaxQueue == 0 {
+		o.MaxQueue = DefaultMaxQueue
+	}
 	names := make(map[string]bool)
 	for _, name := range append(append([]string(nil), o.Catalogue...), o.ArticleServices...) {
 		if err := transports.CheckName(name); err != nil {
@@ -119,7 +129,7 @@ func open(o Options, timing timing) (*Transport, error) {
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.commands = &commands{
 		line:  t.newLine("commands", 0, t.greet),
-		clock: &t.clock, timing: timing, ctx: t.ctx, log: o.Log,
+		clock: &t.clock, timing: timing, ctx: t.ctx, log: o.Log, maxQueue: o.MaxQueue, waiting: make(map[string]int64),
 		wake: make(chan struct{}, 1), refused: make(chan struct{}),
 	}
 	t.replies = newReplies(t)
@@ -204,10 +214,18 @@ type Counts struct {
 	GivenBack    int64 // messages of dead workers put back into the queue
 	Found        int64 // messages whose move into the backup list had gone unanswered
 	UnknownSends int64 // requests whose hand-over was not answered
+	Duplicates   int64 // messages dropped, since one with the same unique key waited
+	TakenBack    int64 // requests taken out of the queue, since their calls were cancelled
+
+	GivenUp       int64 // requests buried, since worker after worker died of them
+	Cancelled     int64 // requests not executed, since their callers had cancelled them
+	AnsweredAgain int64 // requests that got the reply of an earlier one with the same id
 }
 
 type counters struct {
 	expired, lateReplies, unanswered, notMine, fenced, reaped, givenBack, found, unknownSends atomic.Int64
+	duplicates, takenBack                                                                     atomic.Int64
+	givenUp, cancelled, answeredAgain                                                         atomic.Int64
 }
 
 // Counts returns what has been counted since Open.
@@ -217,5 +235,7 @@ func (t *Transport) Counts() Counts {
 		Expired: c.expired.Load(), LateReplies: c.lateReplies.Load(), Unanswered: c.unanswered.Load(),
 		NotMine: c.notMine.Load(), Fenced: c.fenced.Load(), Reaped: c.reaped.Load(),
 		GivenBack: c.givenBack.Load(), Found: c.found.Load(), UnknownSends: c.unknownSends.Load(),
+		Duplicates: c.duplicates.Load(), TakenBack: c.takenBack.Load(),
+		GivenUp: c.givenUp.Load(), Cancelled: c.cancelled.Load(), AnsweredAgain: c.answeredAgain.Load(),
 	}
 }

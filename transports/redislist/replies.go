@@ -86,7 +86,7 @@ func (r *replies) run() {
 		}
 		var first *redis.StringSliceCmd
 		var more *redis.StringSliceCmd
-		_, err := r.line.exec(func(p redis.Pipeliner) {
+		err := r.line.exec(func(p redis.Pipeliner) {
 			// BLMPOP would be one command; Redis 6.2 does not know it.
 			first = p.BRPop(r.t.ctx, r.t.timing.block, r.key)
 			more = p.RPopCount(r.t.ctx, r.key, count)

@@ -32,20 +32,61 @@ func (s script) call(ctx context.Context, p redis.Cmdable, keys []string, args .
 // broker, never from a caller. Functions would be tidier, but managed Redis often
 // denies loading them.
 var (
+	//go:embed lua/suspects.lua
+	suspectsSource string
 	//go:embed lua/beat.lua
 	beatSource string
+	//go:embed lua/promote.lua
+	promoteSource string
 	//go:embed lua/sweep.lua
 	sweepSource string
 	//go:embed lua/settle.lua
 	settleSource string
 	//go:embed lua/take.lua
 	takeSource string
+	//go:embed lua/suspect.lua
+	suspectSource string
+	//go:embed lua/turn.lua
+	turnSource string
+	//go:embed lua/claim.lua
+	claimSource string
 	//go:embed lua/leave.lua
 	leaveSource string
 
-	beatScript   = newScript(beatSource)
-	sweepScript  = newScript(sweepSource)
-	settleScript = newScript(settleSource)
-	takeScript   = newScript(takeSource)
-	leaveScript  = newScript(leaveSource)
+	beatScript    = newScript(beatSource)
+	promoteScript = newScript(suspectsSource + promoteSource)
+	sweepScript   = newScript(suspectsSource + sweepSource)
+	settleScript  = newScript(suspectsSource + settleSource)
+	takeScript    = newScript(takeSource)
+	suspectScript = newScript(suspectSource)
+	turnScript    = newScript(turnSource)
+	claimScript   = newScript(claimSource)
+	leaveScript   = newScript(suspectsSource + leaveSource)
+)
+
+// The caller's.
+var (
+	//go:embed lua/push.lua
+	pushSource string
+	//go:embed lua/unique.lua
+	uniqueSource string
+	//go:embed lua/release.lua
+	releaseSource string
+	//go:embed lua/cancel.lua
+	cancelSource string
+
+	pushScript    = newScript(pushSource)
+	uniqueScript  = newScript(uniqueSource)
+	releaseScript = newScript(releaseSource)
+	cancelScript  = newScript(cancelSource)
+)
+
+// For people who look and repair. They do so too seldom to have these loaded.
+var (
+	//go:embed lua/inspect.lua
+	inspectSource string
+	//go:embed lua/letters.lua
+	lettersSource string
+	//go:embed lua/unbury.lua
+	unburySource string
 )

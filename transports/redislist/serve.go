@@ -26,7 +26,8 @@ type server struct {
 	// A token for each result whose settlement the broker has not confirmed. With
 	// the slots they bound the backup list.
 	unsettled  chan struct{}
-	complained atomic.Int64 // when the log last spoke of requests answered nowhere, in Unix nanoseconds
+	cautious   chan struct{} // a token for each suspect that runs beside ordinary work
+	complained atomic.Int64  // when the log last spoke of requests answered nowhere, in Unix nanoseconds
 	handlers   sync.WaitGroup
 	fetch      *fetcher
 }
@@ -61,6 +62,7 @@ func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
 	srv := &server{
 		Transport: t, service: s, values: context.WithoutCancel(ctx), started: time.Now(),
 		slots: make(chan struct{}, s.Slots), unsettled: make(chan struct{}, s.Slots+maxBatch),
+		cautious: make(chan struct{}, max(1, s.Slots/8)),
 	}
 	if err := srv.run(ctx); err != nil {
 		return fmt.Errorf("serve %s: %w", s.Name, err)
@@ -73,6 +75,7 @@ func (s *server) run(ctx context.Context) error {
 	for {
 		w := newWorker(s.keys, s.service.Name)
 		s.fetch = newFetcher(s) // an old one may have been cut off
+		w.stir = s.fetch.stir
 		err := s.runAs(ctx, w)
 		s.fetch.close()
 		if !errors.Is(err, errFenced) {
@@ -115,7 +118,7 @@ func (s *server) takeUntilStopped(ctx, life context.Context, w *worker, fenced <
 		stopped <- why
 	}
 	stopTaking()
-	s.fetch.unblock(life, stopped)
+	s.fetch.unblock(stopped)
 	for _, e := range w.stopFinding() {
 		s.settle(w, &settlement{entry: e, action: actReturn, next: e.raw})
 	}
@@ -218,7 +221,9 @@ func (s *server) leave(w *worker) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.timing.closing)
 	defer cancel()
 	k, name := s.keys, s.service.Name
-	keys := []string{k.workers(name), k.steady(name), k.former(name), k.about(name), w.backup, w.queue}
+	keys := []string{
+		k.workers(name), k.steady(name), k.former(name), k.about(name), w.backup, w.queue, k.suspects(name), k.alone(name), k.turn(name),
+	}
 	if err := s.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
 		return leaveScript.call(ctx, p, keys, w.id)
 	}); err != nil {

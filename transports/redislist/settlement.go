@@ -11,9 +11,9 @@ import (
 // What settle.lua may do with a message.
 const (
 	actDone   = "done"
-	actReturn = "return" // to the front of the queue
+	actReturn = "return" // to the front of its list
 	actYield  = "yield"  // to its end
-	actRetry  = "retry"  // to its end, after a delay
+	actRetry  = "retry"  // to the queue's end, after a delay
 	actBury   = "bury"   // to the dead-letter list
 )
 
@@ -28,21 +28,31 @@ type settlement struct {
 	replyTo string // "": nobody waits
 	reply   []byte
 	life    time.Duration // of the reply list
-	follow  []string      // messages for the same queue
-	counted bool          // among server.unsettled
-	refused int           // how often the broker has answered it with an error
+	record  string        // key of the message's claim; "": it was not claimed
+	keep    time.Duration // how long the reply is recorded there; 0: the claim is dropped
+	kept    []byte        // the body of that reply; nil where none was owed
+	follow  []follower
+	counted bool // among server.unsettled
+	refused int  // how often the broker has answered it with an error
 	done    func(settleResult)
 }
 
 func (s *settlement) size() int {
-	return len(s.entry.raw) + len(s.next) + len(s.reply) + 128 + s.followSize()
+	return len(s.entry.raw) + len(s.next) + len(s.reply) + len(s.kept) + 128 + s.followSize()
 }
 
 func (s *settlement) followSize() (size int) {
-	for _, raw := range s.follow {
-		size += len(raw)
+	for _, f := range s.follow {
+		size += len(f.raw)
 	}
 	return size
+}
+
+// A follower is a message for the same service that leaves with a settlement.
+type follower struct {
+	to  string // "queue", "delayed" or "retry"
+	due int64  // in Unix milliseconds by the broker's clock, unless it goes to the queue
+	raw string
 }
 
 // settleResult is settle.lua's word on one message.
@@ -82,23 +92,32 @@ func sendSettlements(ctx context.Context, p redis.Pipeliner, settles []*settleme
 
 func (b *settledBatch) send(ctx context.Context, p redis.Pipeliner) {
 	w := b.settles[0].worker
-	keys := []string{w.backup, w.queue, w.keys.delayed(w.service), w.keys.dead(w.service)}
-	args := make([]any, 0, 8*len(b.settles))
+	k, name := w.keys, w.service
+	keys := []string{w.backup, w.queue, k.suspects(name), k.alone(name), k.delayed(name), k.retry(name), k.dead(name)}
+	args := make([]any, 0, 11*len(b.settles))
 	position := make(map[string]int)
+	index := func(key string) int {
+		if key == "" {
+			return 0
+		}
+		if position[key] == 0 {
+			keys = append(keys, key)
+			position[key] = len(keys)
+		}
+		return position[key]
+	}
 	for _, s := range b.settles {
-		reply := 0
-		if s.replyTo != "" {
-			var ok bool
-			if reply, ok = position[s.replyTo]; !ok {
-				keys = append(keys, s.replyTo)
-				reply = len(keys)
-				position[s.replyTo] = reply
+		var recorded []byte
+		if s.keep > 0 {
+			recorded = []byte{'N'} // see claim.lua
+			if s.kept != nil {
+				recorded = append([]byte{'D'}, s.kept...)
 			}
 		}
-		args = append(args, s.entry.raw, s.action, s.next, s.delay.Milliseconds(), reply, s.life.Milliseconds(), s.reply,
-			len(s.follow))
-		for _, raw := range s.follow {
-			args = append(args, raw)
+		args = append(args, s.entry.raw, s.action, s.next, s.delay.Milliseconds(), index(s.replyTo), s.life.Milliseconds(), s.reply,
+			index(s.record), s.keep.Milliseconds(), recorded, len(s.follow))
+		for _, f := range s.follow {
+			args = append(args, f.to, f.due, f.raw)
 		}
 	}
 	b.cmd = settleScript.call(ctx, p, keys, args...)

@@ -18,6 +18,8 @@ type timing struct {
 	idle    time.Duration // managed Redis closes connections idle for 300 s
 	reply   time.Duration // life of a process's reply list after the last reply
 	article time.Duration // life of a reply list named by a request's id
+	claim   time.Duration // life of a claim that nobody settles; void as soon as its worker is dead
+	stall   time.Duration // a service that could take nothing for so long, from a broker that answers, is broken
 	closing time.Duration // Close waits no longer than this for handlers and, again, for the broker
 }
 
@@ -33,6 +35,8 @@ func defaultTiming() timing {
 		idle:    30 * time.Second,
 		reply:   time.Minute,
 		article: 30 * time.Second,
+		claim:   24 * time.Hour,
+		stall:   3 * time.Minute,
 		closing: 2 * time.Second,
 	}
 }

@@ -25,6 +25,7 @@ type worker struct {
 	id      string
 	queue   string
 	backup  string
+	stir    func() // has the fetcher look what there is to do
 
 	mu      sync.Mutex          // guards what follows
 	entries map[*entry]struct{} // taken and not settled
@@ -40,6 +41,7 @@ type worker struct {
 	leased  time.Time     // when the last answered beat was sent
 	beaten  chan struct{} // closed and replaced at each answered beat and at a fence
 	changed chan struct{} // closed and replaced when entries becomes empty, or at a fence
+	news    news          // of the last beat
 }
 
 // An entry is one message that this process has taken.
@@ -49,6 +51,12 @@ type entry struct {
 	order  uint64                  // the younger the higher
 	cancel context.CancelCauseFunc // ends its handler's context; guarded by worker.mu
 	ended  bool                    // its settlement is decided; guarded by worker.mu
+
+	cautious bool // a suspect that holds one of server.cautious
+
+	// Noted by its handler's goroutine, for the settlement.
+	givenUp string // why it will not be run (again)
+	record  string // key of its claim
 }
 
 func newWorker(k keys, service string) *worker {
@@ -90,96 +98,6 @@ func (w *worker) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.entries)
-}
-
-// suspect notes that the answer to a move was lost, so that messages may be in the
-// backup list of which this process knows nothing.
-func (w *worker) suspect() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cutOff = true
-}
-
-// beginAudit returns whether there is reason for one. What is settled from now on
-// may still be in the list that the audit sees.
-func (w *worker) beginAudit() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.cutOff || w.stopped || w.fenced {
-		return false
-	}
-	w.recent = make(map[string]int)
-	return true
-}
-
-// audit compares what the backup list holds with what this process knows. A
-// message that is unknown in two audits in a row was moved there by a command
-// whose answer never came: it is entered, and waits for takeFound. audit returns
-// how many it found.
-func (w *worker) audit(list []string) (found int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	surplus := make(map[string]int)
-	seen := make(map[string]int)
-	for _, raw := range list {
-		seen[raw]++
-		if seen[raw] > w.known[raw]+w.recent[raw] {
-			surplus[raw]++
-		}
-	}
-	for raw, n := range surplus {
-		if w.stopped || w.fenced {
-			break
-		}
-		for range min(n, w.unknown[raw]) {
-			e := w.enterLocked(raw)
-			e.frame.Redelivered = true
-			w.adopted[raw]++
-			w.found = append(w.found, e)
-			found++
-			decrement(surplus, raw)
-		}
-	}
-	w.unknown, w.recent = surplus, nil
-	w.cutOff = len(surplus) > 0
-	return found
-}
-
-// answered notes that the answer to the last move has come: what the audit found
-// until then is no longer to be expected.
-func (w *worker) answered() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	clear(w.adopted)
-}
-
-// stopFinding ends the audits and returns what they found and nobody began.
-func (w *worker) stopFinding() []*entry {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.stopped = true
-	found := w.found
-	w.found = nil
-	return found
-}
-
-// takeFound returns up to n of the messages that were adopted and not begun.
-func (w *worker) takeFound(n int) []*entry {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.fenced {
-		return nil
-	}
-	n = min(n, len(w.found))
-	found := w.found[:n:n]
-	w.found = w.found[n:]
-	return found
-}
-
-func decrement(counts map[string]int, key string) {
-	if counts[key]--; counts[key] <= 0 {
-		delete(counts, key)
-	}
 }
 
 // begin notes how to end an entry's handler. It returns false where the entry's
@@ -274,38 +192,6 @@ func (w *worker) fence(cause error) {
 	w.mu.Unlock()
 	for _, cancel := range cancels {
 		cancel(cause)
-	}
-}
-
-// renew notes an answered beat that was sent at the given time.
-func (w *worker) renew(sent time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.leased = sent
-	w.beatenLocked()
-}
-
-func (w *worker) beatenLocked() {
-	close(w.beaten)
-	w.beaten = make(chan struct{})
-}
-
-// awaitLease returns once this worker is sure to be alive in the others' eyes, or
-// to be fenced. A process that was stopped, or whose beats do not get through,
-// must neither take nor begin anything before it knows which.
-func (w *worker) awaitLease(ctx context.Context, lease time.Duration) {
-	for {
-		w.mu.Lock()
-		sure, beaten := w.fenced || time.Since(w.leased) < lease, w.beaten
-		w.mu.Unlock()
-		if sure {
-			return
-		}
-		select {
-		case <-beaten:
-		case <-ctx.Done():
-			return
-		}
 	}
 }
 

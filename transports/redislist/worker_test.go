@@ -26,7 +26,7 @@ func TestAudit(t *testing.T) {
 	if w.beginAudit() {
 		t.Error("an audit though every answer came")
 	}
-	w.suspect()
+	w.note(errors.New("cut off"))
 	w.take("known")
 	w.take("twin")
 	list := []string{"known", "twin", "twin", "lost"}
@@ -44,7 +44,7 @@ func TestAudit(t *testing.T) {
 	if w.take("lost") != nil {
 		t.Error("the late answer to the move started the message a second time")
 	}
-	w.answered()
+	w.note(nil)
 	if w.take("twin") == nil {
 		t.Error("a message like one that was found is never begun")
 	}
@@ -56,13 +56,13 @@ func TestAudit(t *testing.T) {
 func TestAuditForgetsWhatArrived(t *testing.T) {
 	t.Parallel()
 	w := newWorker(newKeys(""), "calculator")
-	w.suspect()
+	w.note(errors.New("cut off"))
 	auditOf(t, w, nil, "late")
 	e := w.take("late")
 	if n := auditOf(t, w, nil, "late"); n != 0 {
 		t.Errorf("found %d messages that have arrived meanwhile", n)
 	}
-	w.suspect()
+	w.note(errors.New("cut off"))
 	auditOf(t, w, nil, "late", "other")
 	// Settled while the audit was under way: the list is older than that.
 	if n := auditOf(t, w, func() { w.forget(e) }, "late"); n != 0 {

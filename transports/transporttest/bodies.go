@@ -49,6 +49,7 @@ func messageArrives(e *env) {
 
 	sent := transports.Message{
 		ID:     "0c7cf3a5-6f0a-4f4e-9d7b-1d2f3a4b5c6d",
+		Key:    "order:42",
 		Method: "add",
 		Body:   []byte("[1,5.1]"),
 		Header: map[string]string{
@@ -68,6 +69,9 @@ func messageArrives(e *env) {
 	}
 	if m.ID != sent.ID || m.Method != sent.Method || !bytes.Equal(m.Body, sent.Body) {
 		e.Errorf("received id %q, method %q, body %q; sent %q, %q, %q", m.ID, m.Method, m.Body, sent.ID, sent.Method, sent.Body)
+	}
+	if m.Key != sent.Key {
+		e.Errorf("received key %q, sent %q", m.Key, sent.Key)
 	}
 	if off := m.Expires.Sub(sent.Expires).Abs(); off > time.Second {
 		e.Errorf("expires at %v, sent %v", m.Expires, sent.Expires)
@@ -92,6 +96,9 @@ func idsAreUnique(e *env) {
 		m := receive(e, got, "the message")
 		if m.ID == "" || seen[m.ID] {
 			e.Fatalf("id %q is empty or was seen before", m.ID)
+		}
+		if m.Key != m.ID {
+			e.Errorf("key %q of a message that was sent without one, want its id %q", m.Key, m.ID)
 		}
 		seen[m.ID] = true
 	}

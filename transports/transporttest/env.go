@@ -144,22 +144,28 @@ type result struct {
 
 // start makes a call in the background. The channel gets its result.
 func (e *env) start(ctx context.Context, tr transports.Caller, body string) <-chan result {
+	return e.startMessage(ctx, tr, transports.Message{Method: "test", Body: []byte(body)})
+}
+
+func (e *env) startMessage(ctx context.Context, tr transports.Caller, m transports.Message) <-chan result {
 	done := make(chan result, 1)
 	go func() {
-		got, err := tr.Call(ctx, service, transports.Message{Method: "test", Body: []byte(body)})
+		got, err := tr.Call(ctx, service, m)
 		done <- result{string(got), err}
 	}()
 	return done
 }
 
 // meanwhile gives the other processes the time to do what they must not do: that
-// of many round trips through the same broker.
+// of many round trips through the same broker. A broker of goroutines makes them
+// so fast that others may not have been scheduled, hence the clock.
 func (e *env) meanwhile() {
 	e.Helper()
 	const other = "meanwhile"
 	tr := e.open(other)
 	s := e.serve(tr, transports.Service{Name: other, Handler: echo})
-	for range 50 {
+	enough := time.Now().Add(soon / 10)
+	for n := 0; n < 50 || time.Now().Before(enough); n++ {
 		if _, err := tr.Call(e.patient(), other, transports.Message{}); err != nil {
 			e.Fatalf("Call of another service: %v", err)
 		}

@@ -12,19 +12,19 @@ import (
 
 func faultCases() []testCase {
 	return []testCase{
-		{name: "cancelled calls return while the broker is frozen", needs: []Feature{Pauses}, run: frozenCalls},
-		{name: "an idle worker stops while the broker is frozen", needs: []Feature{Pauses}, run: frozenServe},
-		{name: "Close returns while the broker is frozen", needs: []Feature{Pauses}, run: frozenClose},
-		{name: "work goes on after the broker was frozen", needs: []Feature{Pauses, Durable}, run: thawed},
+		{name: "cancelled calls return while the broker is frozen", needs: []Feature{Freezes}, run: frozenCalls},
+		{name: "an idle worker stops while the broker is frozen", needs: []Feature{Freezes}, run: frozenServe},
+		{name: "Close returns while the broker is frozen", needs: []Feature{Freezes}, run: frozenClose},
+		{name: "work goes on after the broker was frozen", needs: []Feature{Freezes, Durable}, run: thawed},
 		{name: "a restarted broker loses nothing acknowledged", needs: []Feature{Restarts, Durable}, run: restartUnderLoad},
 		{name: "a call survives a restart of the broker", needs: []Feature{Restarts, Durable}, run: callSurvivesRestart},
 	}
 }
 
-// pause freezes the broker until resume is called or the case has ended.
-func (e *env) pause() (resume func()) {
+// freeze freezes the broker until resume is called or the case has ended.
+func (e *env) freeze() (resume func()) {
 	e.Helper()
-	resume = e.broker.Pause(e.T)
+	resume = e.broker.Freeze(e.T)
 	e.Cleanup(resume)
 	return resume
 }
@@ -46,7 +46,7 @@ func frozenCalls(e *env) {
 	tr := e.open()
 	e.serve(e.open(), transports.Service{Handler: echo})
 	e.call(tr, "warm")
-	resume := e.pause()
+	resume := e.freeze()
 
 	canceled, cancel := context.WithCancel(e.Context())
 	expired, stop := context.WithTimeout(e.Context(), soon)
@@ -94,7 +94,7 @@ func frozenServe(e *env) {
 	s := e.serve(tr, transports.Service{Handler: echo})
 	e.call(e.open(), "warm")
 	e.settled(tr) // a worker whose acknowledgement is under way is not idle
-	resume := e.pause()
+	resume := e.freeze()
 	err := s.stop(e)
 	resume()
 	if err != nil {
@@ -109,7 +109,7 @@ func frozenClose(e *env) {
 	caller := e.open()
 	done := e.start(e.patient(), caller, "x")
 	receive(e, g.entered, "the handler to start")
-	resume := e.pause()
+	resume := e.freeze()
 	closed := make(chan error, 2)
 	for _, tr := range []transports.Transport{tr, caller} {
 		go func() { closed <- tr.Close() }()
@@ -137,7 +137,7 @@ func thawed(e *env) {
 	for range running {
 		receive(e, g.entered, "the handlers to start")
 	}
-	resume := e.pause()
+	resume := e.freeze()
 	close(g.release) // results that cannot be delivered now
 	resume()
 	for _, done := range calls {

@@ -1,6 +1,11 @@
 package transporttest
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/journeyman-go/journeyman/transports"
@@ -10,6 +15,9 @@ func inspectCases() []testCase {
 	return []testCase{
 		{name: "an inspector sees announced services, workers and queues", needs: []Feature{Inspects, Durable}, run: inspects},
 		{name: "an inspector sees what is in flight", needs: []Feature{Inspects}, run: inspectsInFlight},
+		{name: "an inspector sees how long the next message has waited", needs: []Feature{Inspects, Durable}, run: inspectsOldest},
+		{name: "an inspector tells what waits for what", needs: []Feature{Inspects, Durable, Delays, Retries, Buries, Suspects}, run: inspectsParts},
+		{name: "a locator counts those who serve a method", needs: []Feature{Locates, SharedQueue}, run: locates},
 		{name: "a broker that is up answers a ping", needs: []Feature{Pings}, run: pings},
 	}
 }
@@ -93,6 +101,106 @@ func inspectsInFlight(e *env) {
 		s := e.status(tr)
 		return s != nil && (s.InFlight == nil || *s.InFlight == 0)
 	})
+}
+
+// is reports whether p is n, or what the broker cannot tell.
+func is(p *int64, n int64) bool { return p == nil || *p == n }
+
+func inspectsOldest(e *env) {
+	viewer := e.open()
+	before := time.Now()
+	e.send(viewer, transports.Message{Body: []byte("oldest")})
+	if s := e.status(viewer); s.Oldest != nil && !recent(*s.Oldest, before) {
+		e.Errorf("the oldest message was sent at %v, not since %v", *s.Oldest, before)
+	}
+	e.serve(e.open(), transports.Service{Handler: echo})
+	e.call(viewer, "x")
+	e.poll("no message to be the oldest", func() bool { return e.status(viewer).Oldest == nil })
+}
+
+func inspectsParts(e *env) {
+	viewer := e.open()
+	g := newGate()
+	entered := make(chan struct{}, 64)
+	s := e.serve(e.open(), transports.Service{Handler: func(ctx context.Context, m transports.Message) transports.Outcome {
+		entered <- struct{}{}
+		switch string(m.Body) {
+		case "fails":
+			return transports.Outcome{Verdict: transports.Retry, After: time.Hour}
+		case "buried":
+			return transports.Outcome{Verdict: transports.Bury}
+		case "suspect":
+			g.handle(ctx, m)
+			return transports.Outcome{Verdict: transports.Suspect}
+		}
+		return echo(ctx, m)
+	}})
+	for range 4 {
+		e.send(viewer, transports.Message{NotBefore: time.Now().Add(time.Hour)})
+	}
+	for body, n := range map[string]int{"fails": 3, "buried": 2, "suspect": 1} {
+		for range n {
+			e.send(viewer, transports.Message{Body: []byte(body)})
+		}
+	}
+	// A worker that has been told to stop does not take the suspect again.
+	for range 3 + 2 + 1 {
+		receive(e, entered, "the messages to run")
+	}
+	e.poll("the others to be settled", func() bool { return is(e.status(viewer).InFlight, 1) })
+	s.cancel()
+	g.release <- struct{}{}
+	if err := s.wait(e); err != nil {
+		e.Errorf("Serve: %v", err)
+	}
+	for range 5 {
+		e.send(viewer, transports.Message{Body: []byte("waits")})
+	}
+
+	var last transports.ServiceStatus
+	defer func() {
+		if e.Failed() {
+			shown, _ := json.Marshal(last)
+			e.Logf("status: %s", shown)
+		}
+	}()
+	e.poll("each to be counted where it waits", func() bool {
+		last = *e.status(viewer)
+		return is(last.Waiting, 5) && is(last.Delayed, 4) && is(last.Retries, 3) &&
+			is(last.Dead, 2) && is(last.Suspects, 1) && is(last.InFlight, 0)
+	})
+}
+
+func locates(e *env) {
+	viewer := e.open()
+	l := viewer.(transports.Locator)
+	await := func(want map[string]int) {
+		e.Helper()
+		got := map[string]int{}
+		defer func() {
+			if e.Failed() {
+				e.Logf("workers by method: %v", got)
+			}
+		}()
+		e.poll(fmt.Sprint("the methods to be served by ", want), func() bool {
+			for method := range want {
+				n, err := l.Serving(e.patient(), service, method)
+				if err != nil {
+					e.Fatalf("Serving: %v", err)
+				}
+				got[method] = n
+			}
+			return cmp.Equal(want, got)
+		})
+	}
+	await(map[string]int{"old": 0, "new": 0})
+	first := e.serve(e.open(), transports.Service{Methods: []string{"old"}, Handler: echo})
+	e.serve(e.open(), transports.Service{Methods: []string{"old", "new"}, Handler: echo})
+	await(map[string]int{"old": 2, "new": 1, "none": 0})
+	if err := first.stop(e); err != nil {
+		e.Errorf("Serve: %v", err)
+	}
+	await(map[string]int{"old": 1, "new": 1, "none": 0})
 }
 
 func pings(e *env) {

@@ -4,15 +4,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/journeyman-go/journeyman/transports"
 )
 
 func sendCases() []testCase {
 	return []testCase{
 		{name: "NotBefore holds a message back", needs: []Feature{Delays}, run: notBefore},
-		{name: "Unique drops a second message while the first waits", needs: []Feature{Unique, Durable}, run: unique},
 		{name: "what is not supported is refused", run: refuses},
 	}
 }
@@ -46,26 +43,6 @@ func notBefore(e *env) {
 	}
 }
 
-func unique(e *env) {
-	sender := e.open()
-	for _, body := range []string{"kept", "dropped", "dropped too"} {
-		e.send(sender, transports.Message{Body: []byte(body), Unique: "report:42"})
-	}
-	e.send(sender, transports.Message{Body: []byte("another key"), Unique: "report:43"})
-	got, handler := recorder()
-	e.serve(e.open(), transports.Service{Slots: 1, Handler: handler})
-	e.call(sender, "marker")
-	if diff := cmp.Diff([]string{"kept", "another key", "marker"}, drain(got)); diff != "" {
-		e.Errorf("executed (-want +got):\n%s", diff)
-	}
-	// None waits any more: the key is free.
-	e.send(sender, transports.Message{Body: []byte("again"), Unique: "report:42"})
-	e.call(sender, "marker")
-	if diff := cmp.Diff([]string{"again", "marker"}, drain(got)); diff != "" {
-		e.Errorf("executed after the first had run (-want +got):\n%s", diff)
-	}
-}
-
 // A wire that cannot delay must not deliver at once and call that a success.
 func refuses(e *env) {
 	tr := e.open()
@@ -78,5 +55,14 @@ func refuses(e *env) {
 		if want := e.suite.lacks(f); errors.Is(err, transports.ErrUnsupported) != want || (err != nil) != want {
 			e.Errorf("%s is listed as lacking: %v; but Send returned error %v", f, want, err)
 		}
+	}
+	// The call that was dropped would wait for a reply that nobody owes it.
+	_, err := tr.Call(e.patient(), service, transports.Message{Unique: "report:42"})
+	e.wantError("Call with Unique", err, transports.ErrUnsupported)
+	if e.suite.lacks(Dedupes) {
+		err := e.open().Serve(e.patient(), transports.Service{
+			Name: service, Handler: echo, Dedupe: func(transports.Message) bool { return false },
+		})
+		e.wantError("Serve with Dedupe", err, transports.ErrUnsupported)
 	}
 }

@@ -10,11 +10,11 @@
 //				b := memory.New()
 //				return transporttest.Broker{
 //					Open: func(tb testing.TB, o transporttest.Options) transports.Transport {
-//						return b.Open(memory.Options{Catalogue: o.Catalogue, MaxMessage: o.MaxMessage})
+//						return b.Open(memory.Options{Catalogue: o.Catalogue, MaxMessage: o.MaxMessage, MaxQueue: o.MaxQueue})
 //					},
 //				}
 //			},
-//			Lacks: []transporttest.Feature{transporttest.Pauses, transporttest.Restarts},
+//			Lacks: []transporttest.Feature{transporttest.Freezes, transporttest.Restarts},
 //			Skips: []string{"…"}, // exactly the cases that go unrun for it
 //		})
 //	}
@@ -42,7 +42,7 @@ const Patience = 30 * time.Second
 // A Suite says how to test one transport.
 type Suite struct {
 	// Broker makes or borrows a broker for one case. Nothing that another case
-	// sent may be seen through it. With private set the case will pause or
+	// sent may be seen through it. With private set the case will freeze or
 	// restart the broker, which then must be nobody else's. What it needs to
 	// undo it leaves to tb.Cleanup.
 	Broker func(tb testing.TB, private bool) Broker
@@ -66,10 +66,9 @@ type Broker struct {
 	// fails tb where that is not possible.
 	Open func(tb testing.TB, o Options) transports.Transport
 
-	// Pause freezes the broker so that it holds its connections and answers
-	// nothing, until resume is called, which may be twice. Nil where Pauses is
-	// lacking.
-	Pause func(tb testing.TB) (resume func())
+	// Freeze has the broker hold its connections and answer nothing, until resume
+	// is called, which may be twice. Nil where Freezes is lacking.
+	Freeze func(tb testing.TB) (resume func())
 
 	// Restart kills the broker and starts it again at the same address with
 	// what it had stored. Nil where Restarts is lacking.
@@ -80,6 +79,7 @@ type Broker struct {
 type Options struct {
 	Catalogue  []string // names of services to announce
 	MaxMessage int      // longest body in bytes; 0: the transport's own limit, at least 2 MiB
+	MaxQueue   int      // messages that may wait in one queue; 0: the transport's own limit, at least 1000
 }
 
 // A Feature is something that a transport may lack because its wire cannot do it.
@@ -91,15 +91,22 @@ const (
 	SharedQueue Feature = "SharedQueue" // several workers of one name share its messages
 	Redelivers  Feature = "Redelivers"  // what a closed worker left unfinished runs elsewhere
 	Retries     Feature = "Retries"     // the verdict Retry
-	DeadLetters Feature = "DeadLetters" // the verdict Bury
+	Buries      Feature = "Buries"      // the verdict Bury
 	GivesBack   Feature = "GivesBack"   // the verdict NotMine
+	Suspects    Feature = "Suspects"    // the verdict Suspect, and ErrBuried
+	Follows     Feature = "Follows"     // Outcome.Follow
+	Histories   Feature = "Histories"   // Message.History
+	Dedupes     Feature = "Dedupes"     // Service.Dedupe and Outcome.Keep
 	Delays      Feature = "Delays"      // Message.NotBefore
 	Unique      Feature = "Unique"      // Message.Unique
-	Keeps       Feature = "Keeps"       // Outcome.Keep
-	Follows     Feature = "Follows"     // Outcome.Follow
+	Cancels     Feature = "Cancels"     // a cancelled Call is not begun, and ends its handler's context
+	Caps        Feature = "Caps"        // a full queue refuses with ErrBusy
 	Inspects    Feature = "Inspects"    // transports.Inspector
+	Locates     Feature = "Locates"     // transports.Locator
+	Pauses      Feature = "Pauses"      // transports.Pauser
+	DeadLetters Feature = "DeadLetters" // transports.DeadLetterQueue
 	Pings       Feature = "Pings"       // transports.Pinger
-	Pauses      Feature = "Pauses"      // the test can freeze the broker
+	Freezes     Feature = "Freezes"     // the test can freeze the broker
 	Restarts    Feature = "Restarts"    // the test can restart the broker
 )
 
@@ -114,7 +121,8 @@ type testCase struct {
 func cases() []testCase {
 	return slices.Concat(
 		bodyCases(), callCases(), deadlineCases(), cancelCases(), queueCases(), stopCases(),
-		closeCases(), panicCases(), verdictCases(), sendCases(), inspectCases(), faultCases(),
+		closeCases(), panicCases(), verdictCases(), suspectCases(), dedupeCases(), sendCases(), uniqueCases(),
+		capCases(), inspectCases(), pauseCases(), deadLetterCases(), faultCases(),
 	)
 }
 
@@ -143,7 +151,7 @@ func Run(t *testing.T, s Suite) {
 }
 
 func (s *Suite) runCase(t *testing.T, c testCase) {
-	private := slices.Contains(c.needs, Pauses) || slices.Contains(c.needs, Restarts)
+	private := slices.Contains(c.needs, Freezes) || slices.Contains(c.needs, Restarts)
 	e := &env{T: t, suite: s, broker: s.Broker(t, private)}
 
 	// Between the broker's own clean-up, which comes last, and the closing of

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -15,10 +17,11 @@ func verdictCases() []testCase {
 	return []testCase{
 		{name: "Retry runs a message again, later and counted", needs: []Feature{Retries}, run: retry},
 		{name: "a message that waits for its retry survives its worker", needs: []Feature{Retries, Durable}, run: retrySurvives},
-		{name: "Bury ends a message and tells its caller", needs: []Feature{DeadLetters}, run: bury},
+		{name: "a retried message knows how its attempts ended", needs: []Feature{Retries, Histories}, run: retryHistory},
+		{name: "Bury ends a message and tells its caller", needs: []Feature{Buries}, run: bury},
 		{name: "NotMine leaves a message to another worker", needs: []Feature{GivesBack, SharedQueue}, run: notMine},
-		{name: "Keep answers the same message again without running it", needs: []Feature{Keeps}, run: keep},
 		{name: "Follow sends along with the acknowledgement", needs: []Feature{Follows}, run: follow},
+		{name: "what follows may be late and have failed before", needs: []Feature{Follows, Delays, Histories}, run: followLater},
 	}
 }
 
@@ -83,6 +86,40 @@ func retrySurvives(e *env) {
 	}
 }
 
+// A transport keeps ten attempts at least, the newest.
+func retryHistory(e *env) {
+	const kept, attempts = 10, 12
+	got := make(chan transports.Message, 64)
+	tr := e.open()
+	e.serve(tr, transports.Service{Slots: 1, Handler: func(_ context.Context, m transports.Message) transports.Outcome {
+		got <- m
+		if m.Failures < attempts {
+			return transports.Outcome{Verdict: transports.Retry, Err: fmt.Errorf("attempt %d: refused\n(twice)", m.Failures+1)}
+		}
+		return reply("")
+	}})
+	before := time.Now()
+	e.call(e.open(), "x")
+	for failures := range attempts + 1 {
+		m := receive(e, got, "an attempt")
+		if m.Failures != failures || len(m.History) > failures || len(m.History) < min(failures, kept) {
+			e.Fatalf("after %d attempts: %d failures and %d attempts in the history", failures, m.Failures, len(m.History))
+		}
+		for i, a := range m.History {
+			want := fmt.Sprintf("attempt %d: refused", failures-i)
+			if !strings.HasPrefix(a.Error, want) || a.Died || !recent(a.At, before) {
+				e.Errorf("history of attempt %d, entry %d: %+v, want one since %v that says %q", failures+1, i, a, before, want)
+			}
+		}
+	}
+}
+
+// recent reports whether t lies between before and now. A second for a clock that
+// is not ours, and for one that counts seconds.
+func recent(t, before time.Time) bool {
+	return t.After(before.Add(-time.Second)) && t.Before(time.Now().Add(time.Second))
+}
+
 func bury(e *env) {
 	tr := e.open()
 	got := make(chan transports.Message, 64)
@@ -126,26 +163,6 @@ func notMine(e *env) {
 	e.wantReply(receive(e, done, "the reply"), "x")
 }
 
-func keep(e *env) {
-	got := make(chan struct{}, 16)
-	e.serve(e.open(), transports.Service{Handler: func(context.Context, transports.Message) transports.Outcome {
-		o := reply(fmt.Sprint("run ", len(got)))
-		o.Keep = time.Hour
-		got <- struct{}{}
-		return o
-	}})
-	for _, c := range []struct{ id, want string }{
-		{"7f2c1c1e-0000-4000-8000-000000000001", "run 0"},
-		{"7f2c1c1e-0000-4000-8000-000000000001", "run 0"},
-		{"7f2c1c1e-0000-4000-8000-000000000002", "run 1"},
-	} {
-		r, err := e.open().Call(e.patient(), service, transports.Message{ID: c.id})
-		if err != nil || string(r) != c.want {
-			e.Errorf("Call with id %q returned %q and error %v, want %q", c.id, r, err, c.want)
-		}
-	}
-}
-
 func follow(e *env) {
 	tr := e.open()
 	got := make(chan transports.Message, 16)
@@ -169,9 +186,43 @@ func follow(e *env) {
 	var seen []follower
 	for range want {
 		m := receive(e, got, "the followers")
+		if m.ID == "" || m.Key != m.ID {
+			e.Errorf("a follower has id %q and key %q, want a new id for both", m.ID, m.Key)
+		}
 		seen = append(seen, follower{m.Method, string(m.Body), m.Header["n"]})
 	}
 	if diff := cmp.Diff(want, seen); diff != "" {
 		e.Errorf("followers (-want +got):\n%s", diff)
+	}
+}
+
+// A failed member of a batch goes its own way as if it had been sent alone.
+func followLater(e *env) {
+	tr := e.open()
+	got := make(chan transports.Message, 16)
+	attempt := transports.Attempt{At: time.Now().Add(-time.Minute).Truncate(time.Millisecond), Worker: "orders.1", Error: "out of stock"}
+	due := time.Now().Add(soon).Truncate(time.Millisecond)
+	e.serve(tr, transports.Service{Handler: func(ctx context.Context, m transports.Message) transports.Outcome {
+		o := echo(ctx, m)
+		if string(m.Body) == "batch" {
+			o.Follow = []transports.Message{{
+				Key: "batch#0", Body: []byte("member"), NotBefore: due, Failures: 1, History: []transports.Attempt{attempt},
+			}}
+		} else {
+			got <- m
+		}
+		return o
+	}})
+	e.call(tr, "batch")
+	m := receive(e, got, "the follower")
+	// A broker counts whole milliseconds.
+	if early := time.Until(due); early > 2*time.Millisecond {
+		e.Errorf("arrived %v before it was due", early)
+	}
+	if string(m.Body) != "member" || m.Key != "batch#0" || m.ID == "" || m.Failures != 1 {
+		e.Errorf("arrived: %+v; want the member with its key, an id and one failure", m)
+	}
+	if diff := cmp.Diff([]transports.Attempt{attempt}, m.History, cmpopts.EquateApproxTime(time.Second)); diff != "" {
+		e.Errorf("history (-want +got):\n%s", diff)
 	}
 }

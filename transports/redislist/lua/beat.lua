@@ -1,12 +1,13 @@
--- beat.lua: a worker says that it lives.
+-- beat.lua: a worker says that it lives, and learns what there is to know.
 --
--- KEYS  workers, steady, former, about, queue, delayed
+-- KEYS  workers, steady, former, about, turn, paused, cancelled, suspects, alone, delayed, retry
 -- ARGV  me, lease in ms, 1 to join, the worker's description (join only)
--- Returns {1 alive | 0 declared dead, now in ms}
+-- Returns {1 alive | 0 declared dead, now in ms, 1 if paused, how many suspects, how many to run alone,
+--          1 if delayed messages are due, ids of cancelled messages}
 --
 -- "steady" holds since when this worker's beats have come without a gap. All
 -- times are the broker's, so a broker that stood still is a gap for everybody.
-local workers, steady, former, about, queue, delayed = unpack(KEYS)
+local workers, steady, former, about, turn, paused, cancelled, suspects, alone, delayed, retry = unpack(KEYS)
 local me, lease = ARGV[1], tonumber(ARGV[2])
 
 -- A first write that frees memory lifts Redis's out-of-memory refusal for the
@@ -34,14 +35,13 @@ if not ends or not since or now - (ends - lease) > lease / 2 or now < ends - lea
   redis.call('ZADD', steady, now, me)
 end
 redis.call('ZADD', workers, now + lease, me)
+if redis.call('GET', turn) == me then
+  redis.call('PEXPIRE', turn, lease)
+end
 
-local due = {}
-local kind = redis.call('TYPE', queue).ok
-if kind == 'none' or kind == 'list' then -- otherwise they wait until the queue is one
-  due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 100)
-end
-for _, raw in ipairs(due) do
-  redis.call('ZREM', delayed, raw)
-  redis.call('LPUSH', queue, raw)
-end
-return {1, now}
+local due = redis.call('ZCOUNT', delayed, '-inf', now) + redis.call('ZCOUNT', retry, '-inf', now)
+redis.call('ZREMRANGEBYSCORE', cancelled, '-inf', now)
+return {
+  1, now, redis.call('EXISTS', paused), redis.call('LLEN', suspects), redis.call('LLEN', alone),
+  due > 0 and 1 or 0, redis.call('ZRANGE', cancelled, 0, 999),
+}

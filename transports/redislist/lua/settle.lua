@@ -1,26 +1,24 @@
 -- settle.lua: acknowledges messages and answers their callers in one step.
 --
--- KEYS  backup, queue, delayed, dead, then the reply lists in use
--- ARGV  for each message: raw, action, instead, delay in ms, index of its reply list in KEYS or 0,
---       life of that list in ms, reply, number of messages that follow, those messages
+-- KEYS  backup, queue, suspects, alone, delayed, retry, dead, then the reply lists and the records of claimed messages in use
+-- ARGV  for each message: raw, action, instead, delay in ms, index of its reply list in KEYS or 0, life of that list in ms,
+--       reply, index of its record in KEYS or 0, life of that in ms or 0 to drop it, what to record,
+--       number of messages that follow, and of each: where to (queue, delayed or retry), when it is due in ms, raw
 -- Returns for each message 1 settled, 0 not in the backup list (any more), 2 settled and its reply list refused.
 --
 -- Actions: "done" drops the message. The others put another in its place: "return"
--- at the front of the queue, "yield" at its end, "retry" there after the delay,
--- "bury" in the dead-letter list.
+-- where it is served next, "yield" where it is served last, "retry" in the queue
+-- after the delay, "bury" among the dead letters.
 --
 -- Only what was still in the own backup list is settled and answered: a worker
 -- that was declared dead finds nothing there, so no request is answered twice.
-local backup, queue, delayed, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local backup, queue, suspects, alone, delayed, retry, dead = unpack(KEYS, 1, 7)
 local usable = {}
 
--- Before anything is taken out of a list, since nothing is rolled back.
-for i, want in ipairs({'list', 'list', 'zset', 'list'}) do
-  local kind = redis.call('TYPE', KEYS[i]).ok
-  if kind ~= 'none' and kind ~= want then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind)
-  end
-end
+local refusal = wrong_type({
+  [backup] = 'list', [queue] = 'list', [suspects] = 'list', [alone] = 'list', [delayed] = 'zset', [retry] = 'zset', [dead] = 'list',
+})
+if refusal then return refusal end
 
 -- A reply list is a list, and one named by a bare request's id expires, since
 -- every list that we make does: anything else is somebody's data.
@@ -33,27 +31,41 @@ local function may_answer(index)
   return usable[index]
 end
 
+local function in_ms(delay)
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000) + delay
+end
+
 local results, lives = {}, {}
 local i = 1
 while i <= #ARGV do
   local raw, action, instead, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
   local index, life, reply = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]), ARGV[i + 6]
-  local follow = tonumber(ARGV[i + 7])
+  local record, record_life, recorded = tonumber(ARGV[i + 7]), tonumber(ARGV[i + 8]), ARGV[i + 9]
+  local follow = tonumber(ARGV[i + 10])
   local result = 0
   if redis.call('LREM', backup, -1, raw) == 1 then
     result = 1
     if action == 'return' then
-      redis.call('RPUSH', queue, instead)
+      put(instead, queue, suspects, alone, 'RPUSH')
     elseif action == 'yield' then
-      redis.call('LPUSH', queue, instead)
+      put(instead, queue, suspects, alone, 'LPUSH')
     elseif action == 'retry' then
-      local time = redis.call('TIME')
-      redis.call('ZADD', delayed, time[1] * 1000 + math.floor(time[2] / 1000) + delay, instead)
+      redis.call('ZADD', retry, in_ms(delay), instead)
     elseif action == 'bury' then
       redis.call('LPUSH', dead, instead)
     end
-    for j = i + 8, i + 7 + follow do
-      redis.call('LPUSH', queue, ARGV[j])
+    for j = i + 11, i + 8 + 3 * follow, 3 do
+      if ARGV[j] == 'queue' then
+        redis.call('LPUSH', queue, ARGV[j + 2])
+      else
+        redis.call('ZADD', ARGV[j] == 'retry' and retry or delayed, ARGV[j + 1], ARGV[j + 2])
+      end
+    end
+    if record > 0 and record_life > 0 then
+      redis.call('SET', KEYS[record], recorded, 'PX', record_life)
+    elseif record > 0 then
+      redis.call('DEL', KEYS[record])
     end
     if index > 0 then
       if may_answer(index) then
@@ -66,7 +78,7 @@ while i <= #ARGV do
     end
   end
   results[#results + 1] = result
-  i = i + 8 + follow
+  i = i + 11 + 3 * follow
 end
 
 -- A list that was emptied has lost its expiry, so it is set with every reply.

@@ -1,20 +1,18 @@
 -- sweep.lua: a live worker gives the messages of dead ones back.
 --
--- KEYS  workers, steady, former, about, queue
+-- KEYS  workers, steady, former, about, queue, suspects, alone
 -- ARGV  me, lease in ms, prefix of the backup lists, how many bytes at most, how long former workers are kept in ms
 -- Returns {workers declared dead, messages given back, 1 if there are more}, or {-1, 0, 0} for a sweeper that may not judge.
 --
 -- Everything is checked here, at the moment of writing: a decision taken on an
 -- older snapshot would take messages from workers that have since come back
 -- (riverqueue/river#1302).
-local workers, steady, former, about, queue = unpack(KEYS)
+local workers, steady, former, about, queue, suspects, alone = unpack(KEYS)
 local me, lease, prefix, limit, kept = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 
 redis.call('ZREM', former, '') -- see beat.lua
-local kind = redis.call('TYPE', queue).ok
-if kind ~= 'none' and kind ~= 'list' then
-  return redis.error_reply('WRONGTYPE the queue is a ' .. kind) -- before anything is taken out of a list
-end
+local refusal = wrong_type({[queue] = 'list', [suspects] = 'list', [alone] = 'list'})
+if refusal then return refusal end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -25,12 +23,24 @@ if not ends or not since or now - (ends - lease) > lease / 2 or now - since < le
   return {-1, 0, 0}
 end
 
+-- The name by which people know a worker, from what it said of itself.
+local function instance(id)
+  local described = redis.call('HGET', about, id) or ''
+  local _, from = string.find(described, '"instance":"', 1, true)
+  local to = from and string.find(described, '"', from + 1, true)
+  local name = to and string.sub(described, from + 1, to - 1) or ''
+  if name == '' or string.find(name, '[%s\\]') then return id end
+  return name
+end
+
 -- A lease that ends later than one begun now was given by a clock that has been set back since.
 local dead = redis.call('ZRANGEBYSCORE', workers, '-inf', '(' .. now)
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', workers, '(' .. (now + lease), '+inf')) do
   dead[#dead + 1] = id
 end
+local names = {}
 for _, id in ipairs(dead) do
+  names[id] = instance(id)
   redis.call('ZREM', workers, id)
   redis.call('ZREM', steady, id)
   redis.call('HDEL', about, id)
@@ -40,16 +50,17 @@ end
 -- A death is written into the message itself, which stays unparsed: even parsing
 -- could be what kills (sidekiq#4859). Patterns stay short, since the built-in
 -- broker's matcher recurses for each byte.
-local function marked(raw)
-  local _, stop, deaths = string.find(raw, '^Deaths: (%d%d?%d?)\n')
-  if deaths then
-    return string.format('Deaths: %d\n', math.min(deaths + 1, 999)) .. string.sub(raw, stop + 1)
+local function marked(raw, id)
+  local deaths, stop = deaths_of(raw)
+  local mark = string.format('Deaths: %d\nHistory: %.0f died %s\n', math.min(deaths + 1, 999), now, names[id] or id)
+  if stop > 0 then
+    return mark .. string.sub(raw, stop + 1)
   end
   local first = string.sub(raw, 1, 1)
   if first == '' or string.find(first, '[{%[%s]') then -- bare, see frame.go
-    return 'Deaths: 1\n\n' .. raw
+    return mark .. '\n' .. raw
   end
-  return 'Deaths: 1\n' .. raw
+  return mark .. raw
 end
 
 -- Former workers are visited again for a while, since a move that was under way
@@ -63,7 +74,7 @@ for _, id in ipairs(redis.call('ZRANGE', former, 0, -1)) do
     end
     local raw = redis.call('LPOP', prefix .. id)
     if not raw then break end
-    redis.call('RPUSH', queue, marked(raw))
+    put(marked(raw, id), queue, suspects, alone, 'RPUSH')
     moved = moved + 1
     bytes = bytes + #raw
   end

@@ -1,0 +1,44 @@
+package redislist
+
+import (
+	"context"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// warnOfEviction says so, once, if this broker drops data when its memory is full.
+// Redis has a limit and a policy for that; managed ones often come with a cache's.
+// A broker that does not tell is not complained about.
+func (t *Transport) warnOfEviction(ctx context.Context, client *redis.Client) {
+	t.memory.Do(func() {
+		fields := infoFields(client.Info(ctx, "memory").Val())
+		if warning := evictionWarning(fields["maxmemory"], fields["maxmemory_policy"]); warning != "" {
+			t.log.Warn(warning, "maxmemory", fields["maxmemory"], "maxmemory_policy", fields["maxmemory_policy"])
+		}
+	})
+}
+
+func evictionWarning(limit, policy string) string {
+	const remedy = ": set its maxmemory-policy to noeviction"
+	switch {
+	case limit == "" || limit == "0":
+		return "" // it grows for as long as its machine lets it
+	case strings.HasPrefix(policy, "allkeys-"):
+		return "when its memory is full, the broker may evict queues, and what waits in them is lost" + remedy
+	case strings.HasPrefix(policy, "volatile-"):
+		return "when its memory is full, the broker may evict replies and the claims of unique and deduplicated messages" + remedy
+	}
+	return ""
+}
+
+// infoFields reads an answer to INFO. It is empty where a server hides it.
+func infoFields(info string) map[string]string {
+	fields := make(map[string]string)
+	for line := range strings.Lines(info) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[name] = value
+		}
+	}
+	return fields
+}

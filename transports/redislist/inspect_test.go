@@ -1,0 +1,150 @@
+package redislist
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/journeyman-go/journeyman/internal/brokertest"
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// eachBroker runs a test on a real Redis and on the one that is built in.
+func eachBroker(t *testing.T, test func(t *testing.T, o Options, client *redis.Client)) {
+	t.Helper()
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		url, namespace := brokertest.Namespace(t)
+		test(t, Options{URL: url, Namespace: namespace}, redisAt(t, url))
+	})
+	t.Run("built in", func(t *testing.T) {
+		t.Parallel()
+		url := "redis://" + miniredis.RunT(t).Addr()
+		test(t, Options{URL: url}, redisAt(t, url))
+	})
+}
+
+// statusOf returns what tr knows of the calculator.
+func statusOf(tb testing.TB, tr *Transport) transports.ServiceStatus {
+	tb.Helper()
+	all, err := tr.Services(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, s := range all {
+		if s.Name == calculator {
+			return s
+		}
+	}
+	tb.Fatalf("no %s among %+v", calculator, all)
+	return transports.ServiceStatus{}
+}
+
+func TestInspect(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, o Options, client *redis.Client) {
+		tr := process(t, o)
+		ctx, k := t.Context(), tr.keys
+		now := client.Time(ctx).Val()
+		sent := now.Add(-3 * time.Minute)
+		fill := func(key string, n int) {
+			for i := range n {
+				client.LPush(ctx, key, fmt.Sprintf("Id: %s%d\n\n{}", key, i))
+			}
+		}
+		client.LPush(ctx, k.queue(calculator), fmt.Sprintf("History: 1 died x\r\nENQUEUED: %d\r\nId: a\r\n\r\n{}", sent.UnixMilli()))
+		fill(k.queue(calculator), 2)
+		fill(k.suspects(calculator), 2)
+		fill(k.alone(calculator), 1)
+		fill(k.dead(calculator), 4)
+		client.ZAdd(ctx, k.delayed(calculator), redis.Z{Score: 1, Member: "a"}, redis.Z{Score: 2, Member: "b"})
+		client.ZAdd(ctx, k.retry(calculator), redis.Z{Score: 1, Member: "c"})
+		// One that lives, one whose lease is over, one that has left; the last two
+		// have left something behind.
+		client.ZAdd(ctx, k.workers(calculator),
+			redis.Z{Score: float64(now.Add(time.Minute).UnixMilli()), Member: "alive"},
+			redis.Z{Score: float64(now.Add(-time.Minute).UnixMilli()), Member: "late"})
+		client.ZAdd(ctx, k.former(calculator), redis.Z{Score: float64(now.UnixMilli()), Member: "left"})
+		client.HSet(ctx, k.about(calculator), "alive", `{"id":"other","instance":"calculator.1","version":"v1","methods":["add"],"slots":7}`, "late", `{}`)
+		fill(k.backup(calculator, "alive"), 3)
+		fill(k.backup(calculator, "late"), 1)
+		fill(k.backup(calculator, "left"), 2)
+		client.Set(ctx, k.paused(calculator), "1", 0)
+
+		number := func(n int64) *int64 { return &n }
+		want := transports.ServiceStatus{
+			Name: calculator, Paused: true, Waiting: number(3), Oldest: &sent, InFlight: number(6),
+			Delayed: number(2), Retries: number(1), Suspects: number(3), Dead: number(4),
+			Workers: []transports.WorkerStatus{{ID: "alive", Instance: "calculator.1", Version: "v1", Methods: []string{"add"}, Slots: 7}},
+		}
+		near := cmp.Comparer(func(a, b time.Time) bool { return a.Sub(b).Abs() < time.Minute })
+		if d := cmp.Diff(want, statusOf(t, tr), near); d != "" {
+			t.Errorf("-want +got:\n%s", d)
+		}
+	})
+}
+
+// One key of somebody else's hides nothing but its own number.
+func TestInspectForeignKeys(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, o Options, client *redis.Client) {
+		tr := process(t, o)
+		ctx, k := t.Context(), tr.keys
+		client.HSet(ctx, k.queue(calculator), "a", "1")
+		client.Set(ctx, k.alone(calculator), "a", 0)
+		client.LPush(ctx, k.dead(calculator), "a")
+		s := statusOf(t, tr)
+		if s.Waiting != nil || s.Oldest != nil || s.Suspects != nil || s.Delayed == nil || s.Dead == nil || *s.Dead != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// To tell how long the next message has waited, its megabytes stay where they are.
+func TestInspectLeavesBodies(t *testing.T) {
+	t.Parallel()
+	server := brokertest.Redis(t)
+	client := redisAt(t, server.URL)
+	tr := process(t, Options{URL: server.URL})
+	ctx := t.Context()
+	client.LPush(ctx, calculator, fmt.Sprintf("Enqueued: %d\n\n%s", time.Now().UnixMilli(), strings.Repeat(" ", 4<<20)))
+	sent := func() int {
+		m := regexp.MustCompile(`total_net_output_bytes:(\d+)`).FindStringSubmatch(client.Info(ctx, "stats").Val())
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := sent()
+	if s := statusOf(t, tr); s.Oldest == nil {
+		t.Errorf("nobody knows since when the next one waits: %+v", s)
+	}
+	if n := sent() - before; n > 1<<20 {
+		t.Errorf("the broker sent %d bytes", n)
+	}
+}
+
+func TestInspectClosed(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	tr := process(t, Options{URL: url, Namespace: namespace})
+	_ = tr.Close()
+	if _, err := tr.Services(t.Context()); !errors.Is(err, transports.ErrClosed) {
+		t.Errorf("Services: %v, want ErrClosed", err)
+	}
+	if err := tr.Pause(t.Context(), calculator); !errors.Is(err, transports.ErrClosed) {
+		t.Errorf("Pause: %v, want ErrClosed", err)
+	}
+	if err := tr.DeadLetters(t.Context(), calculator, nil); !errors.Is(err, transports.ErrClosed) {
+		t.Errorf("DeadLetters: %v, want ErrClosed", err)
+	}
+}

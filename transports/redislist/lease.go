@@ -1,0 +1,107 @@
+package redislist
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// errCallerGone cancels a handler whose caller has cancelled its call.
+var errCallerGone = fmt.Errorf("the caller has gone: %w", context.Canceled)
+
+// news is what a beat tells a worker beside the time.
+type news struct {
+	paused    bool
+	suspects  int64           // messages to be run a few at a time
+	alone     int64           // messages to be run alone
+	cancelled map[string]bool // ids of messages whose callers have gone
+}
+
+// renew notes an answered beat that was sent at the given time, and what it told.
+// It reports whether a fetcher that waits should look after it.
+func (w *worker) renew(sent time.Time, n news) (stir bool) {
+	w.mu.Lock()
+	stir = n.paused && !w.news.paused || n.suspects > 0 && w.news.suspects == 0 || n.alone > 0 && w.news.alone == 0
+	w.leased, w.news = sent, n
+	var cancels []context.CancelCauseFunc
+	for e := range w.entries {
+		if n.cancelled[e.frame.ID] {
+			cancels = append(cancels, e.cancel)
+		}
+	}
+	w.beatenLocked()
+	w.mu.Unlock()
+	for _, cancel := range cancels {
+		cancel(errCallerGone)
+	}
+	return stir
+}
+
+// heard returns the news of the last beat.
+func (w *worker) heard() news {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.news
+}
+
+// exhausted notes that a list of suspects was found empty, until a beat says otherwise.
+func (w *worker) exhausted(alone bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if alone {
+		w.news.alone = 0
+	} else {
+		w.news.suspects = 0
+	}
+}
+
+func (w *worker) isCancelled(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return id != "" && w.news.cancelled[id]
+}
+
+func (w *worker) beatenLocked() {
+	close(w.beaten)
+	w.beaten = make(chan struct{})
+}
+
+// awaitBeat returns after the next answered beat, or a fence.
+func (w *worker) awaitBeat(ctx context.Context) {
+	w.mu.Lock()
+	fenced, beaten := w.fenced, w.beaten
+	w.mu.Unlock()
+	if fenced {
+		return
+	}
+	select {
+	case <-beaten:
+	case <-ctx.Done():
+	}
+}
+
+// isLeased reports whether this worker is alive in the others' eyes, as far as it knows.
+func (w *worker) isLeased(lease time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.fenced && time.Since(w.leased) < lease
+}
+
+// awaitLease returns once this worker is sure to be alive in the others' eyes, or
+// to be fenced. A process that was stopped, or whose beats do not get through,
+// must neither take nor begin anything before it knows which.
+func (w *worker) awaitLease(ctx context.Context, lease time.Duration) {
+	for {
+		w.mu.Lock()
+		sure, beaten := w.fenced || time.Since(w.leased) < lease, w.beaten
+		w.mu.Unlock()
+		if sure {
+			return
+		}
+		select {
+		case <-beaten:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
