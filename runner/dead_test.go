@@ -69,6 +69,7 @@ func TestDeadList(t *testing.T) {
 		{"dcb", []string{"--method", "refund", "orders"}},
 		{"", []string{"--method", "inner"}},
 		{"ba", []string{"--error", "NO LUCK"}},
+		{"d", []string{"--error", "connection R"}},
 		{"d", []string{"--method", "refund", "--error", "refused", "--limit", "1"}},
 		{"", []string{"mail"}},
 	} {

@@ -49,7 +49,7 @@ func (a *app) queues(c *cli.Context, names []string) error {
 	case interval < 100*time.Millisecond:
 		return usagef("--interval is %s, want 100ms or more", interval)
 	}
-	return a.attend(c, func(ctx context.Context, s *session) error {
+	err := a.attend(c, func(ctx context.Context, s *session) error {
 		show := a.queuesView(c)
 		once := func() error {
 			list, err := chosenServices(ctx, s, names)
@@ -74,14 +74,18 @@ func (a *app) queues(c *cli.Context, names []string) error {
 			switch {
 			case ctx.Err() != nil:
 				return nil
-			case errors.Is(err, syscall.EPIPE): // nobody reads on
-				return nil
+			case errors.Is(err, syscall.EPIPE):
+				return err
 			case err != nil:
 				// Whoever watches wants to see the broker come back.
 				a.complain(a.explainBroker(ctx, err, s).Error())
 			}
 		}
 	})
+	if c.Bool("watch") && errors.Is(err, syscall.EPIPE) {
+		return nil // "| head" has read enough
+	}
+	return err
 }
 
 // chosenServices asks about the services called names, or all if there are none.

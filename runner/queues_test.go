@@ -2,9 +2,11 @@ package runner
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -105,6 +107,30 @@ func TestQueuesWatchNobody(t *testing.T) {
 	if got := newSite().with(busyBroker().open).run(t, "queues", "--watch", "nobody"); got.Code != 3 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// Whoever reads a pipe may stop reading.
+func TestQueuesWatchIntoHead(t *testing.T) {
+	isolate(t, nil)
+	for enough := range 3 {
+		out, errs := &head{blocks: enough}, newOutput()
+		sys := System{Args: []string{"app", "queues", "--watch", "--interval", "100ms"}, Stdin: strings.NewReader(""), Stdout: out, Stderr: errs}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		if code := Execute(ctx, sys, busyBroker().open); code != 0 || errs.String() != "" || ctx.Err() != nil {
+			t.Errorf("after %d: exit code %d, %q, %v", enough, code, errs, ctx.Err())
+		}
+		cancel()
+	}
+}
+
+// A head is a pipe whose reader leaves after some writes.
+type head struct{ blocks int }
+
+func (h *head) Write(b []byte) (int, error) {
+	if h.blocks--; h.blocks < 0 {
+		return 0, &os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}
+	}
+	return len(b), nil
 }
 
 func TestOverwrite(t *testing.T) {

@@ -29,7 +29,8 @@ type Locator interface {
 }
 
 // A Pauser can have the workers of a service take no more for a while. What they
-// have begun they finish; callers are not told, their messages wait.
+// have begun they finish; callers are not told, their messages wait. A name that no
+// process ever announced is refused with ErrNoService.
 type Pauser interface {
 	// Pause returns when the broker knows; the workers follow within seconds, and
 	// those that start later too. Pausing twice is pausing once.
@@ -38,15 +39,16 @@ type Pauser interface {
 }
 
 // A DeadLetterQueue keeps dead letters: messages that were given up, by the verdict
-// Bury or because worker after worker died with them.
+// Bury or because worker after worker died with them. A name that no process ever
+// announced is refused with ErrNoService.
 type DeadLetterQueue interface {
 	// DeadLetters shows a service's dead letters to visit, newest first, until
 	// that returns false. Those that come or go meanwhile may be seen or not.
 	DeadLetters(ctx context.Context, service string, visit func(DeadLetter) bool) error
 
 	// RetryDead puts dead letters back into the queue, as new messages: failures
-	// and deaths forgotten, history kept, no longer expiring and answered nowhere,
-	// since whoever waited for the reply has been told. It returns how many of
+	// and deaths forgotten, ID, Key and history kept, no longer expiring and answered
+	// nowhere, since whoever waited for the reply has been told. It returns how many of
 	// the ids it found.
 	RetryDead(ctx context.Context, service string, ids ...string) (n int, err error)
 

@@ -46,8 +46,8 @@ type Verdict int
 // The verdicts.
 const (
 	Done    Verdict = iota // acknowledged
-	Retry                  // delivered again after Outcome.After, with one more failure
-	Bury                   // kept in the dead-letter list
+	Retry                  // delivered again after Outcome.After, with one more failure and no deaths, unless its caller has gone
+	Bury                   // kept in the dead-letter list, with one more failure
 	NotMine                // given back untouched, for another instance of the service
 	Suspect                // as if the worker had died of it: the handler does not return and holds up its process
 )

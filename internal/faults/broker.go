@@ -79,13 +79,10 @@ type place struct {
 // one step: a message on its way from one to another would not be seen otherwise.
 func (b *broker) holding() (places []place) {
 	const look = `local found = {}
+local count = {list = 'LLEN', zset = 'ZCARD'}
 for _, key in ipairs(redis.call('KEYS', '*')) do
-  local kind = redis.call('TYPE', key).ok
-  if kind == 'list' then
-    found[#found + 1] = {key, redis.call('LLEN', key)}
-  elseif kind == 'zset' then
-    found[#found + 1] = {key, redis.call('ZCARD', key)}
-  end
+  local command = count[redis.call('TYPE', key).ok]
+  found[#found + 1] = command and {key, redis.call(command, key)}
 end
 return found`
 	found, _ := b.client.Eval(context.Background(), look, nil).Slice()

@@ -29,7 +29,7 @@ func malformed(w *world) {
 	for range pick(w, 300, 3000) {
 		junk := make([]byte, w.chance.IntN(200))
 		for i := range junk {
-			junk[i] = byte(w.chance.IntN(256))
+			junk[i] = byte(w.chance.UintN(256)) //nolint:gosec // it fits
 		}
 		push(string(junk))
 		push(`{"jsonrpc":"2.0",` + string(junk) + `}`)

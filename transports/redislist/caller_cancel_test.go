@@ -90,11 +90,14 @@ func TestNothingToCancel(t *testing.T) {
 	server := brokertest.Redis(t)
 	client := redisAt(t, server.URL)
 	tr := process(t, Options{URL: server.URL})
-	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer stop()
-	if _, err := tr.Call(ctx, calculator, transports.Message{}); !errors.Is(err, context.DeadlineExceeded) {
+	sent := make(chan error, 1)
+	p := tr.push(calculator, frame{Message: transports.Message{ID: "late"}}, true, func(err error) { sent <- err })
+	if err := <-sent; err != nil {
 		t.Fatal(err)
 	}
+	late, stop := context.WithDeadline(t.Context(), time.Now())
+	defer stop()
+	tr.takeBack(late, p, "late", time.Now())
 	if err := tr.Ping(t.Context()); err != nil { // by when a cancellation would have left
 		t.Fatal(err)
 	}

@@ -274,7 +274,8 @@ func TestSuspectsAreFew(t *testing.T) {
 	serveSlots(t, tr, func(ctx context.Context, m transports.Message) transports.Outcome {
 		n := running.Add(1)
 		defer running.Add(-1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		for m := most.Load(); n > m; m = most.Load() {
+			most.CompareAndSwap(m, n)
 		}
 		time.Sleep(2 * time.Millisecond)
 		ran.Add(1)
