@@ -64,11 +64,15 @@ func (a *app) repairDead(c *cli.Context, args []string, r repair) error {
 			if ids, err = deadIDs(ctx, s, service, filterOf(c)); err != nil {
 				return err
 			}
-			if r.final && !c.Bool("yes") && len(ids) > 0 {
-				sure, err := a.confirm(ctx, fmt.Sprintf("Delete %s of %s for good?", letters(len(ids)), service))
-				if err != nil || !sure {
-					return err
-				}
+		}
+		if all && r.final && !c.Bool("yes") && len(ids) > 0 {
+			sure, err := a.confirm(ctx, fmt.Sprintf("Delete %s of %s for good?", letters(len(ids)), service))
+			if err != nil {
+				return err
+			}
+			if !sure {
+				fmt.Fprintln(a.sys.Stderr, "Nothing was deleted.")
+				return nil
 			}
 		}
 		result := repairResult{Service: service, Of: len(ids)}
