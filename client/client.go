@@ -120,7 +120,7 @@ func (c *Client) call(ctx context.Context, method string, params any, opts []Cal
 		return nil, c.malformed(method, "%w", err)
 	}
 	if m.Key != "" && string(reply.ID) != string(id) && string(reply.ID) != "null" {
-		return nil, c.malformed(method, "it answers another request with the key %q; a key belongs to one method with its params", m.Key)
+		return nil, c.malformed(method, "it answers a request with other params and the key %q; want a key for each request", m.Key)
 	}
 	return c.outcome(method, id, reply)
 }

@@ -76,15 +76,15 @@ func Unique(key string) SendOption {
 	})
 }
 
-// A Key is the idempotency key of a call or notification: the id of its message. A
-// method that was registered with [jsonrpc.Dedupe] runs effectively once for each
-// key, and every call with it gets the first one's result, also one that is made
-// after an error of the journey. Without Key every request has a key of its own.
+// A Key is the idempotency key of a call or notification. A method that was
+// registered with [jsonrpc.Dedupe] runs effectively once for each key, and every call
+// with it gets the first one's result: one that is made after an error of the journey,
+// and one that is made while the first still waits. Without Key every request has a
+// key of its own.
 //
-// A key belongs to one request: a method of the service with its params. A call
-// that uses it for another one gets a [ReplyError] where the first is remembered.
-// Two calls with one key may not wait at the same time in one process. An empty
-// key is refused.
+// A key belongs to one method: under another one it is another key. There it stands
+// for one request, so a call with other params gets a [ReplyError] where the first is
+// remembered. An empty key is refused.
 type Key string
 
 func (k Key) applySend(s *sending) error { return k.applyCall(&s.Message) }
@@ -99,8 +99,8 @@ func (k Key) applyCall(m *transports.Message) error {
 
 // requestID returns the id of the request that a call with this key makes. The
 // reply that answers a second call is the very one of the first, so both must ask
-// under the same id; and because the method and its params go into it, a key that
-// is used for another request is noticed.
+// under the same id; and because the params go into it, a key that is used for another
+// request is noticed.
 func (k Key) requestID(method string, params any) (json.RawMessage, error) {
 	request, err := jsonrpc.EncodeNotification(method, params)
 	if err != nil {

@@ -88,24 +88,26 @@ func TestOptionsRefused(t *testing.T) {
 	}
 }
 
-// remembering puts a store of replies by message id before a wire, as a transport
-// does for a method that is deduplicated.
+// remembering puts a store of replies by method and key before a wire, as a transport
+// does for methods that are deduplicated.
 func remembering(w *wire) *wire {
-	kept := make(map[string][]byte)
+	type claim struct{ method, key string }
+	kept := make(map[claim][]byte)
 	return &wire{answer: func(ctx context.Context, m transports.Message) ([]byte, error) {
-		if kept[m.Key] == nil {
+		c := claim{m.Method, m.Key}
+		if kept[c] == nil {
 			reply, err := w.answer(ctx, m)
 			if err != nil {
 				return nil, err
 			}
-			kept[m.Key] = reply
+			kept[c] = reply
 		}
-		return kept[m.Key], nil
+		return kept[c], nil
 	}}
 }
 
-// A reply that was kept answers every call with its key, whichever client makes
-// it, and no other request.
+// A reply that was kept answers every call of its method with its key, whichever client
+// makes it, and no other request.
 func TestCallKey(t *testing.T) {
 	t.Parallel()
 	w := remembering(calculator())
@@ -118,14 +120,12 @@ func TestCallKey(t *testing.T) {
 	if got, err := one.CallRaw(t.Context(), "add", []byte(`[2,2]`), client.Key("order-43")); string(got) != "4" || err != nil {
 		t.Errorf("another key: %s, %v, want 4", got, err)
 	}
-	for name, call := range map[string]func() error{
-		"other params": func() error { return two.Call(t.Context(), "add", []int{1, 3}, nil, client.Key("order-42")) },
-		"other method": func() error { return two.Call(t.Context(), "divide", []int{1, 2}, nil, client.Key("order-42")) },
-	} {
-		err := call()
-		if _, ok := errors.AsType[*client.ReplyError](err); !ok || !strings.Contains(err.Error(), `another request with the key "order-42"`) {
-			t.Errorf("%s: %v", name, err)
-		}
+	if got, err := client.Result[int](t.Context(), two, "divide", []int{6, 2}, client.Key("order-42")); got != 3 || err != nil {
+		t.Errorf("another method: %v, %v, want 3", got, err)
+	}
+	err := two.Call(t.Context(), "add", []int{1, 3}, nil, client.Key("order-42"))
+	if _, ok := errors.AsType[*client.ReplyError](err); !ok || !strings.Contains(err.Error(), `other params and the key "order-42"`) {
+		t.Errorf("other params: %v", err)
 	}
 	if err := two.Call(t.Context(), "add", 7, nil, client.Key("order-42")); err == nil || !strings.Contains(err.Error(), "encode params") {
 		t.Errorf("params that are no array or object: %v", err)

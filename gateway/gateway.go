@@ -10,9 +10,10 @@
 // What the service answers comes back with 200, errors of the service included,
 // and a body of notifications alone with 204 once the broker has it. Every other
 // status means that the service did not answer, and why: 400 no JSON-RPC, 401 no
-// key, 403 refused, 404 no such service, 413 too large, 503 no broker or a full
-// queue, 504 no reply in time. The body is a JSON-RPC error even then, with the
-// ids of the calls that were read; for a batch, one error for each.
+// key, 403 refused, 404 no such service, 413 too large, 502 given up or lost on the
+// way, 503 no broker or a full queue, 504 no reply in time. The body is a JSON-RPC
+// error even then, with the ids of the calls that were read; for a batch, one error
+// for each.
 //
 // Of the reserved methods rpc.ping and rpc.discover pass, so that clients can
 // find out what a service offers; the others are for the inside.

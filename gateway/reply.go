@@ -22,24 +22,29 @@ const (
 	CodeBusy           = -32014 // the service's queue is full; nothing was handed over
 	CodeUnknownOutcome = -32015 // it was handed over and may run; sending it again may run it twice
 	CodeFailed         = -32016 // something else; the log says what
+	CodeBuried         = -32017 // given up: the workers that ran it died; it is among the dead letters
 )
 
 // explain says in a caller's words what a transport's error means. The error's own
 // text, which may name addresses, stays in the log.
 func explain(err error, service string) (status int, e *jsonrpc.Error) {
 	switch {
+	// First, because what cut the hand-over short, a deadline or the end of this
+	// process, stands in the same error and would promise that nothing was handed over.
+	case errors.Is(err, transports.ErrUnknownOutcome):
+		return http.StatusBadGateway, jsonrpc.Errorf(CodeUnknownOutcome, "the broker did not confirm the hand-over; the request may run")
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout, jsonrpc.Errorf(jsonrpc.CodeTimeout, "no reply within the time allowed; the call may still run")
 	case errors.Is(err, transports.ErrNoService):
 		return http.StatusNotFound, jsonrpc.Errorf(CodeNoService, "there is no service %q", service)
+	case errors.Is(err, transports.ErrBuried):
+		return http.StatusBadGateway, jsonrpc.Errorf(CodeBuried, "the request was given up, because the workers that ran it died")
 	case errors.Is(err, transports.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, jsonrpc.Errorf(CodeTooLarge, "the request is too large for the transport")
 	case errors.Is(err, transports.ErrBusy):
 		return http.StatusServiceUnavailable, jsonrpc.Errorf(CodeBusy, "the queue of %s is full; nothing was handed over", service)
 	case errors.Is(err, transports.ErrUnavailable), errors.Is(err, transports.ErrClosed):
 		return http.StatusServiceUnavailable, jsonrpc.Errorf(CodeUnavailable, "the broker cannot be reached now")
-	case errors.Is(err, transports.ErrUnknownOutcome):
-		return http.StatusBadGateway, jsonrpc.Errorf(CodeUnknownOutcome, "the broker went away after the hand-over; the request may run")
 	default:
 		return http.StatusBadGateway, jsonrpc.Errorf(CodeFailed, "the request could not be passed on")
 	}

@@ -31,7 +31,10 @@ func TestErrorsOfTheJourney(t *testing.T) {
 		{transports.ErrBusy, 503, -32014, "the queue of calculator is full; nothing was handed over", "1"},
 		{transports.ErrUnavailable, 503, -32013, "the broker cannot be reached now", "1"},
 		{transports.ErrClosed, 503, -32013, "the broker cannot be reached now", "1"},
-		{transports.ErrUnknownOutcome, 502, -32015, "the broker went away after the hand-over; the request may run", ""},
+		{transports.ErrUnknownOutcome, 502, -32015, "the broker did not confirm the hand-over; the request may run", ""},
+		{fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, context.DeadlineExceeded), 502, -32015, "the broker did not confirm the hand-over; the request may run", ""},
+		{fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, transports.ErrClosed), 502, -32015, "the broker did not confirm the hand-over; the request may run", ""},
+		{transports.ErrBuried, 502, -32017, "the request was given up, because the workers that ran it died", ""},
 		{errors.New("secret"), 502, -32016, "the request could not be passed on", ""},
 	} {
 		t.Run(tc.err.Error(), func(t *testing.T) {

@@ -17,7 +17,15 @@ type Answer struct {
 	Reply []byte
 	// Notifications lists those of the body, in its order.
 	Notifications []Notification
+	// Abandoned is why Mux.Abandon gave up a handler of this body, a notification or a
+	// call of a method with Dedupe, which runs on for as long as the process does; nil:
+	// none was.
+	Abandoned error
 }
+
+// ErrNotBegun is what became of a notification in a batch whose context had ended
+// before its turn came: it was not attempted.
+var ErrNotBegun = errors.New("not begun")
 
 // A Notification is what became of one notification, of which JSON-RPC tells
 // its caller nothing.
@@ -38,7 +46,9 @@ const concurrency = 8
 //
 // Members of a batch may run at the same time and in any order; their replies
 // stand in the order of the requests. Calls with equal ids are each answered. A
-// request that is not valid is answered with its id if it has a legal one.
+// request that is not valid is answered with its id if it has a legal one. Once ctx
+// has ended no further member is begun: calls are answered with CodeTimeout or
+// CodeCanceled, and notifications end with [ErrNotBegun].
 func (m *Mux) Answer(ctx context.Context, body []byte) Answer {
 	members, batch, fault, err := parse(body)
 	if err != nil {
@@ -62,7 +72,11 @@ func (m *Mux) settleAll(ctx context.Context, members []request) {
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
-			m.settle(memberContext(ctx, i), &members[i])
+			if r, ended := &members[i], ctx.Err(); ended != nil && r.fault == "" {
+				r.leave(memberContext(ctx, i), ended)
+			} else {
+				m.settle(memberContext(ctx, i), r)
+			}
 		})
 	}
 	running.Wait()
@@ -72,6 +86,9 @@ func collect(members []request, batch bool) Answer {
 	var a Answer
 	for i := range members {
 		r := &members[i]
+		if r.abandoned {
+			a.Abandoned = r.err
+		}
 		switch {
 		case r.fault == "" && !r.call:
 			a.Notifications = append(a.Notifications, Notification{Method: r.method, Body: r.raw, Key: r.key, Err: r.err})
@@ -103,7 +120,7 @@ func (m *Mux) settle(ctx context.Context, r *request) {
 	if e := m.lookup(r.method); e == nil {
 		refusal = Errorf(CodeMethodNotFound, "Method not found").WithData(map[string]string{"method": r.method})
 		r.err = refusal
-	} else if result, r.err = m.execute(ctx, e, r.params); r.err != nil {
+	} else if result, r.err = m.execute(ctx, e, r); r.err != nil {
 		refusal = m.refusal(ctx, r)
 	}
 	switch {
@@ -112,6 +129,14 @@ func (m *Mux) settle(ctx context.Context, r *request) {
 		r.reply = errorReply(r.id, refusal)
 	default:
 		r.reply = resultReply(r.id, result)
+	}
+}
+
+// leave settles a request without running it, since its context has ended.
+func (r *request) leave(ctx context.Context, ended error) {
+	r.key, r.err = Key(ctx), fmt.Errorf("%w: %w", ErrNotBegun, ended)
+	if r.call {
+		r.reply = errorReply(r.id, public(r.err))
 	}
 }
 

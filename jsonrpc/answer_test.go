@@ -178,6 +178,58 @@ func TestBatchConcurrency(t *testing.T) {
 	})
 }
 
+// What of a batch has not begun when its context ends is not begun any more.
+func TestBatchEnds(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		cancelled time.Duration // after the start; the deadline is a minute
+		want      error
+		code      int
+	}{
+		"deadline":  {time.Hour, context.DeadlineExceeded, jsonrpc.CodeTimeout},
+		"cancelled": {time.Second, context.Canceled, jsonrpc.CodeCanceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var mux jsonrpc.Mux
+				ctx, cancel := context.WithTimeout(jsonrpc.WithKey(t.Context(), "k"), time.Minute)
+				defer cancel()
+				time.AfterFunc(tt.cancelled, cancel)
+				mux.Handle("wait", jsonrpc.Raw(func(ctx context.Context, _ json.RawMessage) (any, error) {
+					<-ctx.Done()
+					return "begun", nil
+				}))
+				const call, note = `{"jsonrpc":"2.0","method":"wait","id":1}`, `{"jsonrpc":"2.0","method":"wait"}`
+				got := mux.Answer(ctx, []byte(`[`+strings.Repeat(call+`,`, 8)+call+`,`+note+`,7]`))
+				replies, _, err := jsonrpc.DecodeReplies(got.Reply)
+				if err != nil || len(replies) != 10 {
+					t.Fatalf("got %s (%v), want 10 replies", got.Reply, err)
+				}
+				for i, want := range []int{0, 0, 0, 0, 0, 0, 0, 0, tt.code, jsonrpc.CodeInvalidRequest} {
+					if code := codeOf(replies[i]); code != want {
+						t.Errorf("member %d is answered with code %d, want %d", i, code, want)
+					}
+				}
+				n := got.Notifications[0]
+				if !errors.Is(n.Err, jsonrpc.ErrNotBegun) || !errors.Is(n.Err, tt.want) || n.Key != "k#9" {
+					t.Errorf("the notification ended as %+v, want ErrNotBegun and %v", n, tt.want)
+				}
+				if calls := mux.Stats().Methods["wait"].Calls; calls != 8 {
+					t.Errorf("%d members ran, want 8", calls)
+				}
+			})
+		})
+	}
+}
+
+func codeOf(r jsonrpc.Reply) int {
+	if r.Error == nil {
+		return 0
+	}
+	return r.Error.Code
+}
+
 // brokenError has an Error method that needs a value behind its pointer.
 type brokenError struct{ text string }
 

@@ -69,6 +69,13 @@
 //
 //	return jsonrpc.NoRetry(fmt.Errorf("no such customer: %s", id))
 //
+// # Handlers that do not return
+//
+// A handler is expected to end soon after its ctx. One that has not within
+// [Mux].Grace after its deadline is stuck: its caller is answered with [CodeTimeout],
+// it is counted by rpc.stats, and [Mux.Stuck] names it. Notifications and calls of
+// methods with [Dedupe] are waited for until the process makes room for a fresh one.
+//
 // # Running once
 //
 // A request may come twice: its worker died, or its caller asked again. A method
@@ -100,6 +107,7 @@
 //   - Members of a batch may run at the same time, eight at most, and their
 //     replies stand in the order of the requests. Calls with equal ids are each
 //     answered. More than [MaxBatch] members are refused as one invalid request.
+//   - What of a batch has not begun when its deadline passes is not begun at all.
 //   - Text that is not valid UTF-8, begins with a byte order mark, or is nested
 //     more than 1000 levels deep is a parse error.
 //   - Details of an error that this package makes stand in its data.

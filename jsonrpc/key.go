@@ -16,6 +16,9 @@ import (
 // Where a worker dies in the middle, the method runs again, since nobody knows how
 // far it came. Effects that lie elsewhere, as a payment, want [Key] passed on.
 //
+// A handler that does not return keeps its key: a call of such a method is not given
+// up at its deadline, see [Mux.Stuck].
+//
 // It is the transport that remembers; one that cannot refuses to serve. It panics
 // unless window is positive.
 func Dedupe(window time.Duration) Option {

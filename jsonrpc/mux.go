@@ -31,17 +31,20 @@ type Mux struct {
 	Version string       // for rpc.discover
 	Logger  *slog.Logger // for panics, for errors that callers may not read, and for stuck handlers; nil: slog.Default()
 
-	// Timeout is for methods that have none of their own, where ctx has no
-	// deadline; 0: none.
+	// Timeout is the deadline of methods that have none of their own, where ctx has
+	// none either; without it (0 or less) they have none. Package runner takes
+	// JOURNEYMAN_TIMEOUT then.
 	Timeout time.Duration
-	// Grace is how long a handler is waited for after its deadline, if it has
-	// one, before it counts as stuck; 0: until it returns.
+	// Grace is how long after its deadline, if it has one, a handler counts as stuck;
+	// see Stuck. Without it (0 or less) none ever does. Package runner takes 2 seconds
+	// then.
 	Grace time.Duration
 
 	entries    map[string]*entry
 	middleware []Middleware
 	since      time.Time
 	dedupes    bool // some method does
+	stuck      stuckRuns
 }
 
 // An entry is a method that was registered.

@@ -19,9 +19,10 @@ type request struct {
 	call   bool            // it has an id, so a reply is owed
 	fault  string          // why it is no request; "": it is one
 
-	key   string // idempotency key
-	reply []byte
-	err   error
+	key       string // idempotency key
+	reply     []byte
+	err       error
+	abandoned bool // see Answer
 }
 
 var null = json.RawMessage("null")

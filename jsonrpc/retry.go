@@ -65,9 +65,10 @@ func (m *Mux) Policy(method string) Policy {
 // the whole, so that what failed together does not come back together.
 //
 // Not tried again is what has used up its attempts, what a handler returned by
-// [NoRetry], and a request that is wrong in itself: its method does not exist or
-// refused its params. Everything else may go better next time, an application's
-// own errors, panics and timeouts included.
+// [NoRetry], and a request that is wrong in itself, such as one whose params were
+// refused. Everything else may go better next time: an application's own errors,
+// panics and timeouts, and "method not found" too, since in a deploy a caller may be
+// new before the worker is.
 func (p Policy) Next(failures int, err error) (after time.Duration, again bool) {
 	if failures >= p.Attempts || hopeless(err) {
 		return 0, false
@@ -84,8 +85,7 @@ func (p Policy) Next(failures int, err error) (after time.Duration, again bool) 
 }
 
 // hopeless reports whether err says that trying again is useless. The codes count
-// only for the request itself: "method not found" from another service, which the
-// handler called, may be a deploy that has not come there yet.
+// only for the request itself, not for one that the handler sent to another service.
 func hopeless(err error) bool {
 	if _, ok := errors.AsType[*noRetryError](err); ok {
 		return true
@@ -95,7 +95,7 @@ func hopeless(err error) bool {
 		return false
 	}
 	switch e.Code {
-	case CodeParse, CodeInvalidRequest, CodeMethodNotFound, CodeInvalidParams:
+	case CodeParse, CodeInvalidRequest, CodeInvalidParams:
 		return true
 	}
 	return false

@@ -18,7 +18,7 @@ type MethodStats struct {
 	Calls   int64   `json:"calls"`   // begun
 	Errors  int64   `json:"errors"`  // ended with an error of any kind
 	Running int64   `json:"running"` // not yet ended
-	Stuck   int64   `json:"stuck"`   // of those running: past their deadline and given up
+	Stuck   int64   `json:"stuck"`   // of those running: see Mux.Stuck
 	Seconds float64 `json:"seconds"` // of all that have ended, together
 }
 

@@ -21,9 +21,7 @@ type adapter struct {
 	log      *slog.Logger
 	running  atomic.Int64
 
-	stuckLimit int          // so many handlers that do not return, and the process ends; 0: never
-	ending     chan error   // gets why, once; buffered
-	elsewhere  atomic.Int64 // when the log last spoke of messages left to other workers, in Unix nanoseconds
+	elsewhere atomic.Int64 // when the log last spoke of messages left to other workers, in Unix nanoseconds
 }
 
 // serves returns what the transport is to serve, in so many slots.
@@ -42,13 +40,9 @@ func (a *adapter) serves(slots int) transports.Service {
 func (a *adapter) handle(ctx context.Context, m transports.Message) transports.Outcome {
 	a.running.Add(1)
 	defer a.running.Add(-1)
-	if out, given := a.usedUp(m); given {
-		return out
-	}
 	start := time.Now()
 	answer := a.mux.Answer(jsonrpc.WithKey(ctx, m.Key), m.Body)
 	a.log.Debug("answered", "method", m.Method, "id", m.ID, "ms", time.Since(start).Milliseconds())
-	a.checkStuck()
 	if a.isElsewhere(ctx, m, answer) {
 		return transports.Outcome{Verdict: transports.NotMine}
 	}
@@ -57,10 +51,52 @@ func (a *adapter) handle(ctx context.Context, m transports.Message) transports.O
 			return a.failedAlone(ctx, m, n)
 		}
 	}
-	return transports.Outcome{Reply: answer.Reply, Follow: a.followers(ctx, m, answer), Keep: a.keep(m, answer)}
+	if answer.Reply != nil && (answer.Abandoned != nil || m.Unread) {
+		if out, decided := a.unanswered(ctx, m, answer); decided {
+			return out
+		}
+	}
+	out := transports.Outcome{Reply: answer.Reply, Keep: a.keep(m, answer)}
+	out.Follow, out.Dead = a.followers(ctx, m, answer)
+	return out
 }
 
-// keep returns how long the reply is to be given to messages with the same id.
+// unanswered decides what becomes of a call whose reply is not the end of it. decided
+// is false where it is, as it is of a batch, whose other members have run.
+func (a *adapter) unanswered(ctx context.Context, m transports.Message, answer jsonrpc.Answer) (out transports.Outcome, decided bool) {
+	replies, batch, err := jsonrpc.DecodeReplies(answer.Reply)
+	switch {
+	case err != nil:
+		return out, false
+	case batch:
+		for _, r := range replies {
+			if r.Error != nil && m.Unread {
+				a.log.Error("call in a retried dead letter failed, and nobody reads its reply", "id", m.ID, "call", string(r.ID), "err", brief(r.Error))
+			}
+		}
+		return out, false
+	case answer.Abandoned != nil:
+		return a.suspect(m, m.Method, answer.Abandoned), true
+	case replies[0].Error == nil:
+		return out, false
+	case interrupted(ctx):
+		return transports.Outcome{Verdict: transports.NotMine}, true
+	}
+	// Its caller was told long ago. Without this a retry that fails would be the end of it.
+	why := brief(replies[0].Error)
+	a.log.Error("retried call failed; it is in the dead-letter list again", append(about(m.ID, m.Method, m.Key), "err", why)...)
+	return transports.Outcome{Verdict: transports.Bury, Err: why}, true
+}
+
+// suspect returns the outcome of a message whose handler does not return, while the
+// process ends because of it: as if the worker had died of it, the message is run
+// apart from others, and not for ever.
+func (a *adapter) suspect(m transports.Message, method string, why error) transports.Outcome {
+	a.log.Error("left to another process, with its handler still running", append(about(m.ID, method, m.Key), "err", why)...)
+	return transports.Outcome{Verdict: transports.Suspect, Err: why}
+}
+
+// keep returns how long the reply is to be given to messages with the same key.
 // An error is not kept, as its caller may well try again; what failed of the
 // notifications follows as messages of their own, so that the batch is done.
 func (a *adapter) keep(m transports.Message, answer jsonrpc.Answer) time.Duration {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,10 +25,7 @@ func newAdapter(log *bytes.Buffer, methods map[string]method, opts ...jsonrpc.Op
 	for name, do := range methods {
 		mux.Handle(name, jsonrpc.Raw(func(ctx context.Context, _ json.RawMessage) (any, error) { return "ok", do(ctx) }), opts...)
 	}
-	return &adapter{
-		mux: mux, service: "tester", instance: "tester.1", log: slog.New(slog.NewTextHandler(log, nil)),
-		ending: make(chan error, 1),
-	}
+	return &adapter{mux: mux, service: "tester", instance: "tester.1", log: slog.New(slog.NewTextHandler(log, nil))}
 }
 
 func fine(context.Context) error { return nil }
@@ -93,5 +91,55 @@ func TestAdapterAsksForDedupe(t *testing.T) {
 	t.Parallel()
 	if s := newAdapter(new(bytes.Buffer), map[string]method{"do": fine}).serves(1); s.Dedupe != nil {
 		t.Error("deduplication is asked for, and no method wants it")
+	}
+}
+
+// A dead letter that is retried answers nobody, so a failure of it must be kept.
+func TestAdapterUnread(t *testing.T) {
+	t.Parallel()
+	const ill, well = `{"jsonrpc":"2.0","id":1,"method":"ill"}`, `{"jsonrpc":"2.0","id":2,"method":"well"}`
+	for name, tt := range map[string]struct {
+		body    string
+		read    bool
+		verdict transports.Verdict
+		err     string
+		log     string
+	}{
+		"failed":             {body: ill, verdict: transports.Bury, err: "no luck (7)", log: `level=ERROR .*dead-letter list again.* method=ill id=m1 key=k1 err="no luck \(7\)"`},
+		"failed, and read":   {body: ill, read: true},
+		"went well":          {body: well},
+		"in a batch":         {body: `[` + ill + `,` + well + `]`, log: `level=ERROR .*nobody reads its reply.* id=m1 call=1 err="no luck \(7\)"`},
+		"no such method":     {body: `{"jsonrpc":"2.0","id":1,"method":"nope"}`, verdict: transports.Bury, err: "Method not found", log: "Method not found"},
+		"no request at all":  {body: `{`, verdict: transports.Bury, err: "Parse error", log: "Parse error"},
+		"batch, and it went": {body: `[` + well + `]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			a := newAdapter(&log, map[string]method{"well": fine, "ill": failing(jsonrpc.Errorf(7, "no luck"))})
+			m := transports.Message{ID: "m1", Key: "k1", Body: []byte(tt.body), Unread: !tt.read}
+			if !strings.HasPrefix(tt.body, "[") {
+				m.Method, _, _ = strings.Cut(strings.TrimPrefix(tt.body, `{"jsonrpc":"2.0","id":1,"method":"`), `"`)
+			}
+			out := a.handle(t.Context(), m)
+			if out.Verdict != tt.verdict || (out.Err == nil) != (tt.err == "") || out.Err != nil && !strings.Contains(out.Err.Error(), tt.err) {
+				t.Errorf("verdict %v with error %v, want %v with %q", out.Verdict, out.Err, tt.verdict, tt.err)
+			}
+			matches(t, log.String(), tt.log)
+		})
+	}
+}
+
+// What a hard stop ends is not what a retried call came to.
+func TestAdapterUnreadInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	a := newAdapter(new(bytes.Buffer), map[string]method{"do": func(ctx context.Context) error {
+		cancel()
+		return ctx.Err()
+	}})
+	out := a.handle(ctx, transports.Message{ID: "m1", Unread: true, Body: []byte(`{"jsonrpc":"2.0","id":1,"method":"do"}`)})
+	if out.Verdict != transports.NotMine {
+		t.Errorf("verdict %v, want that it is given back", out.Verdict)
 	}
 }

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
 )
 
 // parseParams makes a request's params of the ARGs of "call" and "notify". Each
@@ -84,11 +87,74 @@ func flagFault(err error) string {
 	return fmt.Sprintf("%s%s is %s, want %s", dashes, m[2], m[1], wanted(want))
 }
 
-// checkFlags refuses flags that stand behind positional arguments, which
-// urfave/cli/v2 takes for arguments without a word (its issue 1950). Negative
-// numbers are no flags. In args, which is the command line behind the command's
-// name, the first "--" ends the check; positional is what the parser left of it.
-// The result is positional without that "--".
+// takesAnything tells by its usage whether a command hands arguments on that may
+// look like anything.
+func takesAnything(usage string) bool { return strings.Contains(usage, "ARG") }
+
+// isFlag tells a flag from an argument. Negative numbers are no flags.
+func isFlag(arg string) bool {
+	return len(arg) > 1 && arg[0] == '-' && arg != "--" && !json.Valid([]byte(arg))
+}
+
+// hoist puts flags that stand behind arguments, but before a "--", in front of them:
+// urfave/cli/v2 takes them for arguments without a word (its issue 1950). Where
+// arguments may look like flags, see checkFlags, that goes for --help alone: who asks
+// for help should not get a lesson in order.
+func (a *app) hoist(line []string) []string {
+	command, words := a.named(line)
+	if command == nil {
+		return line
+	}
+	own, rest := line[:words:words], line[words:]
+	for _, arg := range rest {
+		if arg == "--" {
+			break
+		}
+		if arg == "-h" || arg == "--help" || arg == "-help" {
+			return append(own, "--help")
+		}
+	}
+	if takesAnything(command.ArgsUsage) || len(command.Subcommands) > 0 {
+		return line
+	}
+	return append(own, hoistFlags(rest, command.Flags)...)
+}
+
+func hoistFlags(args []string, flags []cli.Flag) []string {
+	var front, rest []string
+	for len(args) > 0 && args[0] != "--" {
+		n := 1
+		switch {
+		case !isFlag(args[0]):
+			rest = append(rest, args[0])
+			args = args[1:]
+			continue
+		case !wantsValue(args[0], flags):
+		case len(args) == 1:
+			return append(front, args[0]) // it must not take an argument for its value
+		default:
+			n = 2
+		}
+		front = append(front, args[:n]...)
+		args = args[n:]
+	}
+	return slices.Concat(front, rest, args)
+}
+
+// wantsValue reports whether the next word is the value of a flag.
+func wantsValue(arg string, flags []cli.Flag) bool {
+	for _, f := range flags {
+		if slices.Contains(f.Names(), strings.TrimLeft(arg, "-")) {
+			_, isBool := f.(*cli.BoolFlag)
+			return !isBool
+		}
+	}
+	return false // an unknown flag, or its value stands behind a =
+}
+
+// checkFlags refuses flags that stand behind positional arguments. In args, which is
+// the command line behind the command's name, the first "--" ends the check;
+// positional is what the parser left of it. The result is positional without that "--".
 func checkFlags(usage string, args, positional []string) ([]string, error) {
 	if i := len(args) - len(positional) - 1; i >= 0 && args[i] == "--" {
 		return positional, nil // the parser has already eaten it
@@ -97,7 +163,7 @@ func checkFlags(usage string, args, positional []string) ([]string, error) {
 		switch {
 		case arg == "--":
 			return append(positional[:i:i], positional[i+1:]...), nil
-		case len(arg) > 1 && arg[0] == '-' && !json.Valid([]byte(arg)):
+		case isFlag(arg):
 			return nil, usagef("flag %s stands behind the arguments, where it would be ignored; the order is: %s (or put -- before arguments that begin with -)", arg, usage)
 		}
 	}

@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -76,6 +77,39 @@ func TestCheckFlags(t *testing.T) {
 				t.Errorf("the arguments were changed to %q", tc.positional)
 			}
 		})
+	}
+}
+
+func TestHoist(t *testing.T) {
+	t.Parallel()
+	a := &app{name: "app"}
+	for line, want := range map[string]string{
+		"queues slow --json":                        "queues --json slow",
+		"queues --json slow":                        "queues --json slow",
+		"dead retry slow --all":                     "dead retry --all slow",
+		"dead list slow --limit 3 --error=x --json": "dead list --limit 3 --error=x --json slow",
+		"dead list slow --limit -1":                 "dead list --limit -1 slow",
+		"dead list slow --error -- --json":          "dead list --error -- --json slow",
+		"dead show slow --payload -- --json":        "dead show --payload slow -- --json",
+		"dead show slow -1 -":                       "dead show slow -1 -",
+		"dead show slow --nothing a":                "dead show --nothing slow a",
+		"dead retry slow a --all --method":          "dead retry --all --method", // and nothing that could be its value
+		"start web -m web=1 -p 5000":                "start -m web=1 -p 5000 web",
+		"call slow echo --json":                     "call slow echo --json",
+		"notify slow echo --in 1h":                  "notify slow echo --in 1h",
+		"call slow echo -h":                         "call --help",
+		"call slow echo -- -h":                      "call slow echo -- -h",
+		"dead retry slow --all --help":              "dead retry --help",
+		"dead lits --all":                           "dead lits --all",
+		"dead lits --help":                          "dead --help",
+		"sreve slow --json":                         "sreve slow --json",
+		"--version":                                 "--version",
+		"":                                          "",
+	} {
+		got := a.hoist(append([]string{"app"}, strings.Fields(line)...))
+		if got := strings.Join(got[1:], " "); got != want {
+			t.Errorf("%q becomes %q, want %q", line, got, want)
+		}
 	}
 }
 

@@ -173,7 +173,10 @@ func (a *app) explain(ctx context.Context, err error, s *session, service string
 			return fmt.Errorf("the broker at %s (from %s) did not answer within %s", redactURL(s.env.broker.url), s.env.broker.source, timeout)
 		}
 		hint := ""
-		if n, ok := workers(ctx, s, service); ok && n == 0 {
+		switch status, ok := statusOf(ctx, s, service); {
+		case ok && status.Paused:
+			hint = fmt.Sprintf("; it is paused until %q", a.name+" resume "+service)
+		case ok && len(status.Workers) == 0:
 			hint = fmt.Sprintf("; no worker of it is up, so start one with %q", a.name+" serve "+service)
 		}
 		return fmt.Errorf("%s did not answer within %s%s", service, timeout, hint)
@@ -194,14 +197,14 @@ func seen(ctx context.Context, s *session) (names []string) {
 	return names
 }
 
-// workers returns how many workers of a service are up, if the broker tells.
-func workers(ctx context.Context, s *session, service string) (n int, ok bool) {
+// statusOf returns what the broker knows of a service, if it tells.
+func statusOf(ctx context.Context, s *session, service string) (status transports.ServiceStatus, ok bool) {
 	for _, status := range inspect(ctx, s) {
 		if status.Name == service {
-			return len(status.Workers), true
+			return status, true
 		}
 	}
-	return 0, false
+	return status, false
 }
 
 func inspect(ctx context.Context, s *session) []transports.ServiceStatus {

@@ -84,3 +84,18 @@ func TestCallBuried(t *testing.T) {
 		t.Errorf("-want +got:\n%s", d)
 	}
 }
+
+// Who waits in vain for a service that somebody has paused is told so.
+func TestCallPaused(t *testing.T) {
+	isolate(t, map[string]string{"JOURNEYMAN_URL": "redis://h"})
+	for name, broker := range map[string]*fakeBroker{
+		"up":   {status: []transports.ServiceStatus{{Name: "tester", Paused: true, Workers: make([]transports.WorkerStatus, 1)}}},
+		"down": {status: []transports.ServiceStatus{{Name: "tester", Paused: true}}},
+	} {
+		got := newSite().with(broker.open).run(t, "call", "--timeout", "10ms", "tester", "echo")
+		want := result{3, "", "app: tester did not answer within 10ms; it is paused until \"app resume tester\"\n"}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}

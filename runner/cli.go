@@ -14,7 +14,8 @@ type app struct {
 	sys      System
 	open     Opener
 	programs []Program
-	name     string // of the binary, for usage and hints
+	name     string   // of the binary, for usage and hints
+	line     []string // the command line, flags in front of arguments; begins with name
 }
 
 // An action is a command's work on its checked positional arguments.
@@ -22,8 +23,8 @@ type action func(c *cli.Context, args []string) error
 
 // command parses the command line and runs the command it names.
 func (a *app) command(ctx context.Context) error {
-	args := append([]string{a.name}, a.sys.Args[min(1, len(a.sys.Args)):]...)
-	return a.cli().RunContext(ctx, a.hoistHelp(args))
+	a.line = a.hoist(append([]string{a.name}, a.sys.Args[min(1, len(a.sys.Args)):]...))
+	return a.cli().RunContext(ctx, a.line)
 }
 
 // cli builds the commands. Nothing global of the library is used: its help
@@ -61,7 +62,7 @@ func (a *app) cli() *cli.App {
 
 func (a *app) commands() []*cli.Command {
 	timeout := &cli.DurationFlag{Name: "timeout", Usage: "give up after `DURATION`", DefaultText: "JOURNEYMAN_TIMEOUT"}
-	key := &cli.StringFlag{Name: "key", Usage: "the idempotency key: a method with deduplication runs once for each `ID`"}
+	key := &cli.StringFlag{Name: "key", Usage: "the idempotency key: a method with deduplication runs once for each `KEY`"}
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON", DisableDefaultText: true}
 	return []*cli.Command{
 		a.make("serve", "SERVICE", "run one service until SIGTERM: a Procfile entry", a.serve),
@@ -78,11 +79,11 @@ func (a *app) commands() []*cli.Command {
 		a.make("services", "", "show every service, its workers and their versions", a.services, asJSON),
 		a.queuesCommand(asJSON),
 		a.deadCommands(asJSON),
-		a.make("pause", "SERVICE…", "have services take no more work for a while", a.pause),
-		a.make("resume", "SERVICE…", "have paused services take work again", a.resume),
+		a.make("pause", "SERVICE…", "have services take no more work for a while", a.pause, asJSON),
+		a.make("resume", "SERVICE…", "have paused services take work again", a.resume, asJSON),
 		a.make("config", "", "show every setting, its value and where that came from", a.configuration,
 			asJSON, &cli.BoolFlag{Name: "markdown", Usage: "print a table for documentation, without values", DisableDefaultText: true}),
-		a.make("version", "", "print the version", a.printVersion),
+		a.make("version", "", "print the version", a.printVersion, asJSON),
 		a.make("help", "[COMMAND]", "show this, or one command's options", a.help),
 	}
 }
@@ -95,7 +96,7 @@ func (a *app) make(name, arguments, usage string, do action, flags ...cli.Flag) 
 		order = strings.TrimSpace(fmt.Sprintf("%s %s [options] %s", a.name, name, arguments))
 	}
 	text := order
-	if strings.Contains(arguments, "ARG") {
+	if takesAnything(arguments) {
 		text += "\n\n" + argHelp
 	}
 	last := name[strings.LastIndexByte(name, ' ')+1:]
@@ -103,6 +104,7 @@ func (a *app) make(name, arguments, usage string, do action, flags ...cli.Flag) 
 		Name:            last,
 		Usage:           usage,
 		UsageText:       text,
+		ArgsUsage:       arguments,
 		HideHelp:        true,
 		HideHelpCommand: true,
 		Flags:           append(flags, helpFlag()),
@@ -171,32 +173,11 @@ A single array or object is the params themselves. Put -- before arguments that 
 
 // behind returns what stands behind a command's name on the command line.
 func (a *app) behind(name string) []string {
-	args := a.sys.Args[1:]
-	return args[slices.Index(args, name)+1:]
+	return a.line[slices.Index(a.line[1:], name)+2:]
 }
 
 func helpFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
-}
-
-// hoistHelp puts a help flag that stands behind arguments, but before a "--",
-// where the parser sees it: who asks for help should not get a lesson in order.
-func (a *app) hoistHelp(args []string) []string {
-	path := min(2, len(args)) // the words that name the command
-	if len(args) > 2 && a.member(args[1], args[2]) != nil {
-		path = 3
-	}
-	for i, arg := range args {
-		switch arg {
-		case "--":
-			return args
-		case "-h", "--help", "-help":
-			if i > 1 && !strings.HasPrefix(args[1], "-") {
-				return append(slices.Clone(args[:path]), "--help")
-			}
-		}
-	}
-	return args
 }
 
 func (a *app) help(c *cli.Context, args []string) error {
@@ -206,26 +187,22 @@ func (a *app) help(c *cli.Context, args []string) error {
 	if c.App.Command(args[0]) == nil {
 		return a.unknownCommand(args[0])
 	}
-	words := args[:1]
-	if len(args) > 1 && a.member(args[0], args[1]) != nil {
-		words = args[:2]
-	}
-	return a.cli().RunContext(c.Context, slices.Concat([]string{a.name}, words, []string{"--help"}))
+	_, words := a.named(append([]string{a.name}, args...))
+	return a.cli().RunContext(c.Context, slices.Concat([]string{a.name}, args[:words-1], []string{"--help"}))
 }
 
-// member returns a command of a group, nil if there is none.
-func (a *app) member(group, name string) *cli.Command {
-	for _, c := range a.commands() {
-		if c.Name != group {
-			continue
+// named returns the command that a command line names, a group for what is none of
+// its commands, and how many words that takes, the binary's included. nil: no command.
+func (a *app) named(line []string) (command *cli.Command, words int) {
+	commands := a.commands()
+	for words = 1; words < len(line); words++ {
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.Name == line[words] })
+		if i < 0 {
+			break
 		}
-		for _, sub := range c.Subcommands {
-			if sub.Name == name {
-				return sub
-			}
-		}
+		command, commands = commands[i], commands[i].Subcommands
 	}
-	return nil
+	return command, words
 }
 
 func (a *app) unknownCommand(name string) error {
@@ -240,7 +217,10 @@ func (a *app) unknownCommand(name string) error {
 	return usagef(`%q is no command%s; see "%s help"`, name, hint, a.name)
 }
 
-func (a *app) printVersion(*cli.Context, []string) error {
+func (a *app) printVersion(c *cli.Context, _ []string) error {
+	if c.Bool("json") {
+		return printJSON(a.sys.Stdout, map[string]string{"name": a.name, "version": buildVersion(), "toolchain": strings.Trim(toolchain(), "()")})
+	}
 	_, err := fmt.Fprintln(a.sys.Stdout, a.name, buildVersion(), toolchain())
 	return err
 }

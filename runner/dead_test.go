@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +17,8 @@ import (
 	"github.com/journeyman-go/journeyman/transports/memory"
 )
 
-// graveyard has four dead letters of one service and none of another.
+// graveyard has four dead letters of one service and none of another. a and d
+// share a key, b has one of its own, and c's is its id.
 func graveyard() *fakeBroker {
 	at := time.Date(2990, 1, 2, 3, 4, 5, 0, time.UTC)
 	letter := func(id, method, body, reason string) transports.DeadLetter {
@@ -26,19 +26,24 @@ func graveyard() *fakeBroker {
 	}
 	first := letter("a", "charge", `{"jsonrpc":"2.0","method":"charge","params":["secret\u0000\u009b"]}`, "no luck\x1b[31m")
 	first.Message.Failures, first.Deaths = 2, 1
+	first.Message.Key = "order-1"
 	first.Message.Enqueued = at.Add(-time.Hour)
 	first.Message.Header = map[string]string{"principal": "ada", "traceparent": "00-1"}
 	first.Message.History = []transports.Attempt{
 		{At: at.Add(-time.Second), Died: true, Worker: "orders.1"},
+		{At: at.Add(-2 * time.Second), Died: true, Worker: "orders.2", Error: "charge does not return\x1b"},
 		{At: at.Add(-time.Minute), Error: "no luck\x1b[31m"},
 	}
 	nameless := letter("d", "", `{"params":[{"method":"inner"}],"method":"refund"}`, "Connection refused")
-	nameless.Buried = time.Time{}
+	nameless.Buried, nameless.Message.Key = time.Time{}, "order-1"
+	batch, second := letter("c", "", `[{"method":"charge"},{"method":"refund"}]`, "workers died"), letter("b", "refund", "no JSON\x1b", "no luck")
+	batch.Message.Key, second.Message.Key = "c", "order-\x1b2"
+	four := int64(4)
 	return &fakeBroker{
-		status: []transports.ServiceStatus{{Name: "mail"}, {Name: "orders"}},
+		status: []transports.ServiceStatus{{Name: "mail"}, {Name: "orders", Dead: &four}},
 		dead: map[string][]transports.DeadLetter{
 			"mail":   {},
-			"orders": {nameless, letter("c", "", `[{"method":"charge"},{"method":"refund"}]`, "workers died"), letter("b", "refund", "no JSON\x1b", "no luck"), first},
+			"orders": {nameless, batch, second, first},
 		},
 	}
 }
@@ -72,6 +77,10 @@ func TestDeadList(t *testing.T) {
 		{"d", []string{"--error", "connection R"}},
 		{"d", []string{"--method", "refund", "--error", "refused", "--limit", "1"}},
 		{"", []string{"mail"}},
+		{"da", []string{"--key", "order-1"}},
+		{"", []string{"--key", "order"}},
+		{"c", []string{"--key", "c", "orders"}},
+		{"da", []string{"orders", "--key", "order-1", "--limit=0"}},
 	} {
 		if got := ids(tc.args...); got != tc.want {
 			t.Errorf("%q lists %q, want %q", tc.args, got, tc.want)
@@ -79,19 +88,20 @@ func TestDeadList(t *testing.T) {
 	}
 
 	buried := clockTime(time.Date(2990, 1, 2, 3, 4, 5, 0, time.UTC))
-	want := result{0, `SERVICE  ID  BURIED               METHOD              FAILURES  DEATHS  BYTES  ERROR
-orders   d   -                    refund              0         0       49     Connection refused
-orders   c   ` + buried + `  batch of charge, …  0         0       41     workers died
-orders   b   ` + buried + `  refund              0         0       8      no luck
-orders   a   ` + buried + `  charge              2         1       67     no luck·[31m
+	want := result{0, `SERVICE  ID  KEY       BURIED               METHOD              FAILURES  DEATHS  BYTES  ERROR
+orders   d   order-1   -                    refund              0         0       49     Connection refused
+orders   c   -         ` + buried + `  batch of charge, …  0         0       41     workers died
+orders   b   order-·2  ` + buried + `  refund              0         0       8      no luck
+orders   a   order-1   ` + buried + `  charge              2         1       67     no luck·[31m
 `, ""}
 	if d := cmp.Diff(want, s.run(t, "dead", "list")); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
 	for last, args := range map[string][]string{
-		"These are 2, and there are more: see --limit, --method and --error.\n": {"--limit", "2"},
-		"No dead letters.\n":             {"mail"},
-		"No dead letter is like that.\n": {"--method", "none"},
+		"orders: 1 more; --limit 0 shows all.\n": {"--limit", "3"},
+		"orders: 2 more; --limit 0 shows all.\n": {"orders", "--limit", "1", "--method", "refund"},
+		"No dead letters.\n":                     {"mail"},
+		"No dead letter is like that.\n":         {"--method", "none"},
 	} {
 		if got := s.run(t, append([]string{"dead", "list"}, args...)...); got.Code != 0 || !strings.HasSuffix(got.Stdout, last) {
 			t.Errorf("%q: %+v", args, got)
@@ -105,6 +115,7 @@ func TestDeadShow(t *testing.T) {
 	at := time.Date(2990, 1, 2, 3, 4, 5, 0, time.UTC)
 	got := s.run(t, "dead", "show", "orders", "a")
 	want := `id        a
+key       order-1
 service   orders
 method    charge
 sent      ` + clockTime(at.Add(-time.Hour)) + ` (0s ago)
@@ -116,7 +127,8 @@ payload   67 bytes; --payload shows them
 
 Attempts, the last one at the bottom:
 ` + clockTime(at.Add(-time.Minute)) + `  -         failed: no luck·[31m
-` + clockTime(at.Add(-time.Second)) + `  orders.1  the worker died while it ran
+` + clockTime(at.Add(-2*time.Second)) + `  orders.2  held up its worker: charge does not return·
+` + clockTime(at.Add(-time.Second)) + `  orders.1  its worker died
 `
 	if d := cmp.Diff(result{0, want, ""}, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
@@ -131,6 +143,12 @@ Attempts, the last one at the bottom:
 	got = s.run(t, "dead", "show", "--payload", "orders", "b")
 	if !strings.Contains(got.Stdout, "8 bytes:\n\"no JSON\\x1b\"\n\nNothing is known of its attempts.\n") {
 		t.Errorf("a payload that is no JSON: %s", got.Stdout)
+	}
+	if got := s.run(t, "dead", "show", "orders", "--key", "order-\x1b2"); !strings.HasPrefix(got.Stdout, "id        b\nkey       order-·2\n") {
+		t.Errorf("by its key: %+v", got)
+	}
+	if got := s.run(t, "dead", "show", "orders", "c"); !strings.HasPrefix(got.Stdout, "id        c\nkey       -\n") {
+		t.Errorf("without a key: %+v", got)
 	}
 	for id, payload := range map[string]string{"b": `"no JSON\u001b"`, "d": `{"params":[{"method":"inner"}],"method":"refund"}`} {
 		var r, bare deadRecord
@@ -150,6 +168,38 @@ Attempts, the last one at the bottom:
 	}
 }
 
+// No service hides the letters of the next, and no program is given a part without
+// having asked for one.
+func TestDeadListIsLong(t *testing.T) {
+	isolate(t, nil)
+	broker := &fakeBroker{dead: make(map[string][]transports.DeadLetter)}
+	for service, n := range map[string]int64{"mail": 50, "orders": 1234, "stock": 51} {
+		for i := range n {
+			broker.dead[service] = append(broker.dead[service], transports.DeadLetter{ID: fmt.Sprint(i)})
+		}
+		status := transports.ServiceStatus{Name: service, Dead: &n}
+		if service == "stock" {
+			status.Dead = nil // a broker that cannot count
+		}
+		broker.status = append(broker.status, status)
+	}
+	slices.SortFunc(broker.status, func(a, b transports.ServiceStatus) int { return strings.Compare(a.Name, b.Name) })
+	s := newSite().with(broker.open)
+	got := s.run(t, "dead", "list")
+	if want := "\norders: 1184 more; --limit 0 shows all.\nstock: there are more; --limit 0 shows all.\n"; !strings.HasSuffix(got.Stdout, want) || strings.Count(got.Stdout, "\n") != 1+3*50+2 {
+		t.Errorf("it says %s", got.Stdout)
+	}
+	for want, args := range map[int][]string{
+		50 + 1234 + 51: {}, 1234: {"orders"}, 50 + 100 + 51: {"--limit", "100"}, 3: {"--limit", "1"},
+	} {
+		var records []deadRecord
+		got := s.run(t, append([]string{"dead", "list", "--json"}, args...)...)
+		if err := json.Unmarshal([]byte(got.Stdout), &records); err != nil || len(records) != want {
+			t.Errorf("%q in JSON: %d, %v, want %d", args, len(records), err, want)
+		}
+	}
+}
+
 // Unless it is asked for, nothing of what messages carry is shown.
 func TestDeadRedacts(t *testing.T) {
 	isolate(t, nil)
@@ -159,93 +209,6 @@ func TestDeadRedacts(t *testing.T) {
 		if got.Code != 0 || strings.Contains(got.Stdout, "secret") || strings.Contains(got.Stdout, "ada") {
 			t.Errorf("%q: %+v", args, got)
 		}
-	}
-}
-
-func TestDeadRepair(t *testing.T) {
-	isolate(t, nil)
-	order := func(verb string) string {
-		return "; the order is: app dead " + verb + " [options] SERVICE [ID…]\n"
-	}
-	for _, tc := range []struct {
-		args   []string
-		want   result
-		queued string // ids that were put back, in their order
-		left   string // ids that are still dead
-	}{
-		{[]string{"retry", "orders", "b", "d"}, result{0, "orders: put back 2 of 2 dead letters.\n", ""}, "bd", "ca"},
-		{[]string{"retry", "orders", "x", "b", "y"}, result{3, "orders: put back 1 of 3 dead letters.\n", `app: orders has no dead letter x, y; see "app dead list orders"` + "\n"}, "b", "dca"},
-		{[]string{"retry", "--all", "orders"}, result{0, "orders: put back 4 of 4 dead letters.\n", ""}, "abcd", ""},
-		{[]string{"retry", "--all", "--method", "refund", "orders"}, result{0, "orders: put back 3 of 3 dead letters.\n", ""}, "bcd", "a"},
-		{[]string{"retry", "--all", "--error", "refused", "orders"}, result{0, "orders: put back 1 of 1 dead letter.\n", ""}, "d", "cba"},
-		{[]string{"retry", "--all", "mail"}, result{0, "mail: put back 0 of 0 dead letters.\n", ""}, "", "dcba"},
-		{[]string{"delete", "orders", "a"}, result{0, "orders: deleted 1 of 1 dead letter.\n", ""}, "", "dcb"},
-		{[]string{"delete", "--all", "--yes", "--error", "luck", "orders"}, result{0, "orders: deleted 2 of 2 dead letters.\n", ""}, "", "dc"},
-		{[]string{"delete", "--json", "orders", "a", "x"}, result{3, `{
-  "service": "orders",
-  "done": 1,
-  "of": 2,
-  "missing": [
-    "x"
-  ]
-}
-`, `app: orders has no dead letter x; see "app dead list orders"` + "\n"}, "", "dcb"},
-
-		{[]string{"retry"}, result{2, "", "app: dead retry wants a service" + order("retry")}, "", "dcba"},
-		{[]string{"retry", "orders"}, result{2, "", "app: dead retry wants ids, or --all in front of orders" + order("retry")}, "", "dcba"},
-		{[]string{"delete", "--yes", "orders"}, result{2, "", "app: dead delete wants ids, or --all in front of orders" + order("delete")}, "", "dcba"},
-		{[]string{"delete", "--all", "orders"}, result{2, "", "app: dead delete --all cannot be undone; where nobody can be asked it wants --yes\n"}, "", "dcba"},
-		{[]string{"retry", "--all", "orders", "a"}, result{2, "", `app: "a" stands beside --all; want ids or --all` + "\n"}, "", "dcba"},
-		{[]string{"retry", "--method", "refund", "orders", "a"}, result{2, "", "app: --method and --error go with --all\n"}, "", "dcba"},
-		{[]string{"retry", "orders", "--all"}, result{2, "", "app: flag --all stands behind the arguments, where it would be ignored; the order is: app dead retry [options] SERVICE [ID…] (or put -- before arguments that begin with -)\n"}, "", "dcba"},
-		{[]string{"retry", "a:b", "x"}, result{2, "", `app: service name "a:b": want 1 to 24 letters a-z, which every Procfile platform accepts` + "\n"}, "", "dcba"},
-		{[]string{"retry", "nobody", "x"}, result{3, "nobody: put back 0 of 1 dead letter.\n", `app: no service named "nobody" was ever started on this broker` + "\n"}, "", "dcba"},
-		{[]string{"retry", "--all", "order"}, result{3, "", `app: no service named "order" was ever started on this broker; did you mean "orders"?` + "\n"}, "", "dcba"},
-		{[]string{"show", "orders", "x"}, result{3, "", `app: orders has no dead letter "x"; see "app dead list orders"` + "\n"}, "", "dcba"},
-		{[]string{"show", "orders"}, result{2, "", "app: dead show wants a service and an id: app dead show SERVICE ID\n"}, "", "dcba"},
-		{[]string{"list", "orders", "mail"}, result{2, "", `app: dead list takes one service, and there is "mail" behind it` + "\n"}, "", "dcba"},
-		{[]string{"list", "--limit", "-1"}, result{2, "", "app: --limit is -1, want 0 or more\n"}, "", "dcba"},
-		{[]string{"list", "nobody"}, result{3, "", `app: no service named "nobody" was ever started on this broker` + "\n"}, "", "dcba"},
-		{[]string{}, result{2, "", `app: dead wants one of its commands (list, show, retry, delete); see "app help dead"` + "\n"}, "", "dcba"},
-		{[]string{"lits"}, result{2, "", `app: "lits" is no command of dead; did you mean "list"?; see "app help dead"` + "\n"}, "", "dcba"},
-		{[]string{"--all"}, result{2, "", "app: flag provided but not defined: -all; the order is: app dead COMMAND [options] [arguments]\n"}, "", "dcba"},
-	} {
-		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
-			broker := graveyard()
-			got := newSite().with(broker.open).run(t, append([]string{"dead"}, tc.args...)...)
-			if d := cmp.Diff(tc.want, got); d != "" {
-				t.Errorf("-want +got:\n%s", d)
-			}
-			if got := strings.Join(broker.queue, ""); got != tc.queued {
-				t.Errorf("put back were %q, want %q", got, tc.queued)
-			}
-			var left []string
-			for _, l := range broker.dead["orders"] {
-				left = append(left, l.ID)
-			}
-			if got := strings.Join(left, ""); got != tc.left {
-				t.Errorf("%q are still dead, want %q", got, tc.left)
-			}
-		})
-	}
-}
-
-// Many go in portions, in the order in which they were sent.
-func TestDeadRetryMany(t *testing.T) {
-	isolate(t, nil)
-	broker := &fakeBroker{dead: map[string][]transports.DeadLetter{"orders": nil}}
-	var want []string
-	for i := range 1234 {
-		id := fmt.Sprint(i)
-		broker.dead["orders"] = append([]transports.DeadLetter{{ID: id}}, broker.dead["orders"]...)
-		want = append(want, id)
-	}
-	got := newSite().with(broker.open).run(t, "dead", "retry", "--all", "orders")
-	if d := cmp.Diff(result{0, "orders: put back 1234 of 1234 dead letters.\n", ""}, got); d != "" {
-		t.Errorf("-want +got:\n%s", d)
-	}
-	if !slices.Equal(want, broker.queue) {
-		t.Error("they were not put back as they were sent")
 	}
 }
 
@@ -270,7 +233,7 @@ func TestDeadFromEndToEnd(t *testing.T) {
 		}})
 	}()
 	defer func() { cancel(); <-served }()
-	if err := tr.Send(ctx, "tester", transports.Message{ID: "m1", Method: "echo", Body: []byte("{}")}); err != nil {
+	if err := tr.Send(ctx, "tester", transports.Message{ID: "m1", Key: "order-1", Method: "echo", Body: []byte("{}")}); err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(patience); !strings.Contains(s.run(t, "dead", "list", "tester").Stdout, "m1"); {
@@ -278,11 +241,11 @@ func TestDeadFromEndToEnd(t *testing.T) {
 			t.Fatal("no dead letter")
 		}
 	}
-	if got := s.run(t, "dead", "show", "tester", "m1"); !strings.Contains(got.Stdout, "failed: no luck") {
+	if got := s.run(t, "dead", "show", "tester", "m1"); !strings.Contains(got.Stdout, "failed: no luck") || !strings.Contains(got.Stdout, "key       order-1\n") {
 		t.Errorf("%+v", got)
 	}
 	close(mended)
-	if got := s.run(t, "dead", "retry", "--all", "tester"); got.Code != 0 {
+	if got := s.run(t, "dead", "retry", "tester", "--key", "order-1"); got.Code != 0 {
 		t.Errorf("%+v", got)
 	}
 	receive(t, ran, "it runs again")
@@ -324,28 +287,6 @@ func (slowBroker) DeadLetters(ctx context.Context, _ string, visit func(transpor
 		}
 	}
 	return nil
-}
-
-func TestConfirm(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]bool{"y\n": true, "Yes \n": true, "YES": true, "": false, "\n": false, "n\n": false, "yesterday\n": false} {
-		asked := newOutput()
-		a := &app{sys: System{Stdin: strings.NewReader(text), Stderr: asked}}
-		if got, err := a.confirm(t.Context(), "Sure?"); got != want || err != nil {
-			t.Errorf("%q means %v, %v, want %v", text, got, err, want)
-		}
-		if asked.String() != "Sure? [y/N] " {
-			t.Errorf("asked %q", asked)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	silent, closing := io.Pipe()
-	defer closing.Close()
-	a := &app{sys: System{Stdin: silent, Stderr: newOutput()}}
-	if got, err := a.confirm(ctx, "Sure?"); got || !errors.Is(err, context.Canceled) {
-		t.Errorf("Ctrl-C means %v, %v", got, err)
-	}
 }
 
 func TestCalledMethods(t *testing.T) {

@@ -72,6 +72,7 @@ func methodLabel(m transports.Message) string {
 type deadRecord struct {
 	Service  string               `json:"service"`
 	ID       string               `json:"id"`
+	Key      string               `json:"key"` // "": none but the id
 	Method   string               `json:"method"`
 	Sent     *time.Time           `json:"sent"` // null: nobody has said
 	Buried   *time.Time           `json:"buried"`
@@ -92,8 +93,12 @@ func recordOf(service string, l transports.DeadLetter) deadRecord {
 		}
 		return &t
 	}
+	key := m.Key
+	if key == m.ID {
+		key = ""
+	}
 	return deadRecord{
-		Service: service, ID: l.ID, Method: methodLabel(m), Sent: known(m.Enqueued), Buried: known(l.Buried),
+		Service: service, ID: l.ID, Key: key, Method: methodLabel(m), Sent: known(m.Enqueued), Buried: known(l.Buried),
 		Error: l.Reason, Failures: m.Failures, Deaths: l.Deaths, Bytes: len(m.Body),
 		History: append([]transports.Attempt{}, m.History...),
 	}

@@ -41,16 +41,20 @@ type repairResult struct {
 
 func (a *app) repairDead(c *cli.Context, args []string, r repair) error {
 	order := fmt.Sprintf("%s dead %s [options] SERVICE [ID…]", a.name, r.verb)
+	filter, err := filterOf(c)
 	all := c.Bool("all")
+	chosen := all || filter.key != "" // by what they are, not by their ids
 	switch {
+	case err != nil:
+		return err
 	case len(args) == 0:
 		return usagef("dead %s wants a service; the order is: %s", r.verb, order)
-	case !all && (c.IsSet("method") || c.IsSet("error")):
-		return usagef("--method and --error go with --all")
-	case all && len(args) > 1:
-		return usagef("%q stands beside --all; want ids or --all", args[1])
-	case !all && len(args) == 1:
-		return usagef("dead %s wants ids, or --all in front of %s; the order is: %s", r.verb, args[0], order)
+	case !chosen && (c.IsSet("method") || c.IsSet("error")):
+		return usagef("--method and --error go with --all or --key")
+	case chosen && len(args) > 1:
+		return usagef("%q stands beside --all or --key; want one of them, or ids", args[1])
+	case !chosen && len(args) == 1:
+		return usagef("dead %s wants ids, --key or --all; the order is: %s", r.verb, order)
 	case all && r.final && !c.Bool("yes") && !isTerminal(a.sys.Stdin):
 		return usagef("dead delete --all cannot be undone; where nobody can be asked it wants --yes")
 	}
@@ -59,10 +63,13 @@ func (a *app) repairDead(c *cli.Context, args []string, r repair) error {
 		return err
 	}
 	return a.attend(c, func(ctx context.Context, s *session) error {
-		if all {
+		if chosen {
 			var err error
-			if ids, err = deadIDs(ctx, s, service, filterOf(c)); err != nil {
+			if ids, err = deadIDs(ctx, s, service, filter); err != nil {
 				return err
+			}
+			if len(ids) == 0 && !all {
+				return fmt.Errorf("%s has no dead letter with the key %q; see %q", service, filter.key, a.name+" dead list "+service)
 			}
 		}
 		if all && r.final && !c.Bool("yes") && len(ids) > 0 {
@@ -76,8 +83,8 @@ func (a *app) repairDead(c *cli.Context, args []string, r repair) error {
 			}
 		}
 		result := repairResult{Service: service, Of: len(ids)}
-		err := r.each(ctx, s, &result, ids, all)
-		if reported := a.printRepair(c, r, result); err == nil {
+		err := r.each(ctx, s, &result, ids, chosen)
+		if reported := a.printRepair(c, r, result, chosen); err == nil {
 			err = reported
 		}
 		if err == nil && len(result.Missing) > 0 {
@@ -100,13 +107,13 @@ func deadIDs(ctx context.Context, s *session, service string, filter deadFilter)
 
 // each repairs the letters called ids, and counts in result. Ids that somebody has
 // typed go one by one, so that those which are wrong can be named.
-func (r repair) each(ctx context.Context, s *session, result *repairResult, ids []string, all bool) error {
+func (r repair) each(ctx context.Context, s *session, result *repairResult, ids []string, chosen bool) error {
 	queue, err := ability[transports.DeadLetterQueue](s, "keep dead letters")
 	if err != nil {
 		return err
 	}
 	size := 1
-	if all {
+	if chosen {
 		size = 100
 	}
 	for some := range slices.Chunk(ids, size) {
@@ -119,19 +126,19 @@ func (r repair) each(ctx context.Context, s *session, result *repairResult, ids 
 		if err != nil {
 			return err
 		}
-		if n == 0 && !all {
+		if n == 0 && !chosen {
 			result.Missing = append(result.Missing, some...)
 		}
 	}
 	return nil
 }
 
-func (a *app) printRepair(c *cli.Context, r repair, result repairResult) error {
+func (a *app) printRepair(c *cli.Context, r repair, result repairResult, chosen bool) error {
 	if c.Bool("json") {
 		return printJSON(a.sys.Stdout, result)
 	}
 	text := fmt.Sprintf("%s: %s %d of %s.", result.Service, r.done, result.Done, letters(result.Of))
-	if c.Bool("all") && result.Done < result.Of {
+	if chosen && result.Done < result.Of {
 		text += " The others are as they were, or somebody else was faster."
 	}
 	_, err := fmt.Fprintln(a.sys.Stdout, text)

@@ -18,26 +18,35 @@ import (
 
 // deadShow shows all there is to know of a dead letter.
 func (a *app) deadShow(c *cli.Context, args []string) error {
-	if len(args) != 2 {
-		return usagef("dead show wants a service and an id: %s dead show SERVICE ID", a.name)
+	filter, err := filterOf(c)
+	if err != nil {
+		return err
 	}
-	service, id := args[0], args[1]
+	if want := map[bool]int{true: 1, false: 2}[filter.key != ""]; len(args) != want {
+		return usagef("dead show wants a service and an id, or --key in its place: %s dead show SERVICE ID", a.name)
+	}
+	service, named := args[0], fmt.Sprintf("with the key %q", filter.key)
+	if filter.key == "" {
+		named = strconv.Quote(args[1])
+	}
 	if err := checkServiceName(service); err != nil {
 		return err
 	}
 	return a.attend(c, func(ctx context.Context, s *session) error {
 		var found []transports.DeadLetter
-		err := eachDead(ctx, s, service, deadFilter{}, func(l transports.DeadLetter) bool {
-			if l.ID == id {
+		err := eachDead(ctx, s, service, filter, func(l transports.DeadLetter) bool {
+			if filter.key != "" || l.ID == args[1] {
 				found = append(found, l)
 			}
-			return len(found) == 0
+			return len(found) == 0 || filter.key != "" && len(found) == 1 // a key may be that of several
 		})
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if len(found) == 0 {
-			return fmt.Errorf("%s has no dead letter %q; see %q", service, id, a.name+" dead list "+service)
+		case len(found) == 0:
+			return fmt.Errorf("%s has no dead letter %s; see %q", service, named, a.name+" dead list "+service)
+		case len(found) > 1:
+			return fmt.Errorf("%s has several dead letters %s; choose an id from %q", service, named, a.name+" dead list --key KEY "+service)
 		}
 		return a.showDead(c, service, found[0])
 	})
@@ -54,7 +63,7 @@ func (a *app) showDead(c *cli.Context, service string, l transports.DeadLetter) 
 	if c.Bool("json") {
 		return printJSON(a.sys.Stdout, r)
 	}
-	rows := [][]string{{"id", printable(r.ID)}, {"service", service}, {"method", orDash(printable(r.Method))}}
+	rows := [][]string{{"id", printable(r.ID)}, {"key", orDash(printable(r.Key))}, {"service", service}, {"method", orDash(printable(r.Method))}}
 	for _, at := range []struct {
 		what string
 		when *time.Time
@@ -106,8 +115,11 @@ func (a *app) printHistory(history []transports.Attempt) error {
 	rows := make([][]string, 0, len(history))
 	for _, attempt := range slices.Backward(history) {
 		how := "failed: " + orDash(printable(attempt.Error))
-		if attempt.Died {
-			how = "the worker died while it ran"
+		switch {
+		case attempt.Died && attempt.Error != "":
+			how = "held up its worker: " + printable(attempt.Error)
+		case attempt.Died:
+			how = "its worker died"
 		}
 		rows = append(rows, []string{clockTime(attempt.At), orDash(printable(attempt.Worker)), how})
 	}

@@ -42,7 +42,7 @@ func TestCommands(t *testing.T) {
 
 		{[]string{"call", "tester", "echo", "{oops"}, result{2, "", `app: argument "{oops" begins like JSON and is none: invalid character 'o' looking for beginning of object key string` + "\n"}},
 		{[]string{"call", "tester", "echo", "1", "--timeout", "3s"}, result{2, "", "app: flag --timeout stands behind the arguments, where it would be ignored; the order is: app call [options] SERVICE METHOD [ARG…] (or put -- before arguments that begin with -)\n"}},
-		{[]string{"serve", "tester", "--concurrency=3"}, result{2, "", "app: flag --concurrency=3 stands behind the arguments, where it would be ignored; the order is: app serve SERVICE (or put -- before arguments that begin with -)\n"}},
+		{[]string{"serve", "tester", "--concurrency=3"}, result{2, "", "app: flag provided but not defined: -concurrency; the order is: app serve SERVICE\n"}},
 		{[]string{"call", "--timeuot", "3s", "tester", "echo"}, result{2, "", "app: flag provided but not defined: -timeuot; the order is: app call [options] SERVICE METHOD [ARG…]\n"}},
 		{[]string{"call", "--timeout", "3", "tester", "echo"}, result{2, "", `app: --timeout is "3", want a duration such as 25s or 2m; the order is: app call [options] SERVICE METHOD [ARG…]` + "\n"}},
 		{[]string{"notify", "--in", "soon", "tester", "echo"}, result{2, "", `app: --in is "soon", want a duration such as 25s or 2m; the order is: app notify [options] SERVICE METHOD [ARG…]` + "\n"}},
@@ -109,6 +109,11 @@ func TestVersion(t *testing.T) {
 	got := newSite().run(t, "version")
 	if want := regexp.MustCompile(`^app \S+ \(go\S+, \w+/\w+\)\n$`); got.Code != 0 || !want.MatchString(got.Stdout) {
 		t.Errorf("version says %+v", got)
+	}
+	var parts map[string]string
+	if err := json.Unmarshal([]byte(newSite().run(t, "version", "--json").Stdout), &parts); err != nil ||
+		got.Stdout != fmt.Sprintf("%s %s (%s)\n", parts["name"], parts["version"], parts["toolchain"]) {
+		t.Errorf("in JSON it is %v, %v", parts, err)
 	}
 	if d := cmp.Diff(got, newSite().run(t, "--version")); d != "" {
 		t.Errorf("--version differs:\n%s", d)

@@ -18,6 +18,9 @@ const (
 	// the work of a dead process to another.
 	closeGrace = 3 * time.Second
 
+	// abandonGrace is for the broker to hear of what was abandoned.
+	abandonGrace = time.Second
+
 	// insist is how long after the first signal a Ctrl-C counts as a second one.
 	// Foreman sends SIGTERM within a second after the terminal's SIGINT, "heroku
 	// local" sends SIGINT twice, Dokku and Heroku repeat SIGTERM.
@@ -39,6 +42,7 @@ type work struct {
 	close   func() error                       // the hard stop, after which run returns soon
 	running func() int64                       // calls in hand
 	ending  <-chan error                       // why the process should make room for a fresh one; may be nil
+	abandon func()                             // lets go of what that was; may be nil
 	stop    func()                             // told first, to report not ready; may be nil
 }
 
@@ -74,6 +78,14 @@ func (l lifecycle) run(ctx context.Context, w work) error {
 
 	handedBack := int64(0)
 	finished, err := l.await(w, done, began)
+	if !finished && reason != nil && w.abandon != nil {
+		w.abandon() // and not handed back, which would say that nothing was wrong with it
+		select {
+		case err = <-done:
+			finished = true
+		case <-time.After(abandonGrace):
+		}
+	}
 	if finished {
 		l.close(w, nil)
 	} else {

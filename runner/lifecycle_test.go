@@ -181,6 +181,41 @@ func TestWorkAsksForItsEnd(t *testing.T) {
 	})
 }
 
+// What made work ask for its end is let go of at the latest when the drain is over,
+// before the rest is handed back; at a stop that was asked for it is handed back, too.
+func TestWorkIsAbandoned(t *testing.T) {
+	t.Parallel()
+	for name, asked := range map[string]bool{"at its own end": false, "at a stop": true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFakeWork()
+			ending, signals, abandoned := make(chan error, 1), make(chan os.Signal, 1), false
+			w := f.work()
+			w.ending = ending
+			w.abandon = func() {
+				abandoned = true
+				select {
+				case <-f.closed:
+					t.Errorf("%s: abandoned after the hard stop", name)
+				default:
+				}
+			}
+			if asked {
+				signals <- syscall.SIGTERM
+			} else {
+				ending <- errors.New("worn out")
+			}
+			l := lifecycle{signals: signals, drain: 25 * time.Second, log: slog.New(slog.DiscardHandler)}
+			start := time.Now()
+			if err := l.run(t.Context(), w); (err == nil) != asked || abandoned == asked {
+				t.Errorf("%s: ended with %v, abandoned: %v", name, err, abandoned)
+			}
+			if took := time.Since(start); took < l.drain {
+				t.Errorf("%s: ended after %v, before the drain was over", name, took)
+			}
+		})
+	}
+}
+
 // Neither a broker that does not answer Close nor a handler that does not heed
 // its cancellation keeps a process alive.
 func TestStopIsBounded(t *testing.T) {

@@ -27,6 +27,14 @@ type fakeBroker struct {
 func (b *fakeBroker) open(Target) (Link, error) { return Link{Transport: b}, nil }
 func (*fakeBroker) Close() error                { return nil }
 
+// Call is not answered.
+func (*fakeBroker) Call(ctx context.Context, _ string, _ transports.Message) ([]byte, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (*fakeBroker) Ping(context.Context) error { return nil }
+
 func (b *fakeBroker) Services(ctx context.Context) ([]transports.ServiceStatus, error) {
 	b.mu.Lock()
 	b.looks++

@@ -41,7 +41,7 @@ func TestNotMine(t *testing.T) {
 		"a newer worker":              {call, crew{workers: 1}, transports.NotMine, 1},
 		"a newer worker, no reply":    {`{"jsonrpc":"2.0","method":"new"}`, crew{workers: 1}, transports.NotMine, 1},
 		"nobody":                      {call, crew{}, transports.Done, 1},
-		"nobody, no reply":            {`{"jsonrpc":"2.0","method":"new"}`, crew{}, transports.Bury, 1},
+		"nobody, no reply":            {`{"jsonrpc":"2.0","method":"new"}`, crew{}, transports.Retry, 1},
 		"a broker that does not say":  {call, crew{workers: 1, err: errors.New("gone")}, transports.Done, 1},
 		"a method that is there":      {`{"jsonrpc":"2.0","id":1,"method":"do"}`, crew{workers: 1}, transports.Done, 0},
 		"not found, says the handler": {`{"jsonrpc":"2.0","id":-32601,"method":"do"}`, crew{workers: 1}, transports.Done, 0},

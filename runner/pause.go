@@ -9,19 +9,23 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
+// A pauseResult says whether a service is paused now.
+type pauseResult struct {
+	Service string `json:"service"`
+	Paused  bool   `json:"paused"`
+}
+
 // pause has services take no more work for a while.
 func (a *app) pause(c *cli.Context, names []string) error {
-	return a.setPaused(c, names, transports.Pauser.Pause, func(name string) string {
-		return fmt.Sprintf("%s is paused: what its workers have begun they finish, the rest waits until %q.", name, a.name+" resume "+name)
-	})
+	return a.setPaused(c, names, true, transports.Pauser.Pause)
 }
 
 // resume has services take work again.
 func (a *app) resume(c *cli.Context, names []string) error {
-	return a.setPaused(c, names, transports.Pauser.Resume, func(name string) string { return name + " takes work again." })
+	return a.setPaused(c, names, false, transports.Pauser.Resume)
 }
 
-func (a *app) setPaused(c *cli.Context, names []string, set func(transports.Pauser, context.Context, string) error, done func(string) string) error {
+func (a *app) setPaused(c *cli.Context, names []string, paused bool, set func(transports.Pauser, context.Context, string) error) error {
 	if len(names) == 0 {
 		return usagef("%s wants the names of services: %s %[1]s SERVICE…", c.Command.Name, a.name)
 	}
@@ -35,12 +39,32 @@ func (a *app) setPaused(c *cli.Context, names []string, set func(transports.Paus
 		if err != nil {
 			return err
 		}
+		done := []pauseResult{}
 		for _, name := range names {
-			if err := set(pauser, ctx, name); err != nil {
-				return of(name, err)
+			if err = of(name, set(pauser, ctx, name)); err != nil {
+				break
 			}
-			fmt.Fprintln(a.sys.Stdout, done(name))
+			done = append(done, pauseResult{name, paused})
 		}
-		return nil
+		if printed := a.printPaused(c, done); err == nil {
+			err = printed
+		}
+		return err
 	})
+}
+
+func (a *app) printPaused(c *cli.Context, done []pauseResult) error {
+	if c.Bool("json") {
+		return printJSON(a.sys.Stdout, done)
+	}
+	for _, r := range done {
+		text := r.Service + " takes work again."
+		if r.Paused {
+			text = fmt.Sprintf("%s is paused: what its workers have begun they finish, the rest waits until %q.", r.Service, a.name+" resume "+r.Service)
+		}
+		if _, err := fmt.Fprintln(a.sys.Stdout, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

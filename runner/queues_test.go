@@ -47,7 +47,8 @@ func TestQueues(t *testing.T) {
 		{[]string{"queues", "--interval", "1s"}, result{2, "", "app: --interval goes with --watch\n"}},
 		{[]string{"queues", "--watch", "--interval", "1ms"}, result{2, "", "app: --interval is 1ms, want 100ms or more\n"}},
 		{[]string{"queues", "--watch", "--interval", "soon"}, result{2, "", `app: --interval is "soon", want a duration such as 25s or 2m; the order is: app queues [options] [SERVICE…]` + "\n"}},
-		{[]string{"queues", "idle", "--watch"}, result{2, "", "app: flag --watch stands behind the arguments, where it would be ignored; the order is: app queues [options] [SERVICE…] (or put -- before arguments that begin with -)\n"}},
+		{[]string{"queues", "idle", "--watch", "--interval", "1ms"}, result{2, "", "app: --interval is 1ms, want 100ms or more\n"}},
+		{[]string{"queues", "idle", "--wacth"}, result{2, "", "app: flag provided but not defined: -wacth; the order is: app queues [options] [SERVICE…]\n"}},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			if d := cmp.Diff(tc.want, s.run(t, tc.args...)); d != "" {
@@ -56,7 +57,7 @@ func TestQueues(t *testing.T) {
 		})
 	}
 	var list []transports.ServiceStatus
-	if err := json.Unmarshal([]byte(s.run(t, "queues", "--json", "busy").Stdout), &list); err != nil || len(list) != 1 || *list[0].Dead != 4 {
+	if err := json.Unmarshal([]byte(s.run(t, "queues", "busy", "--json").Stdout), &list); err != nil || len(list) != 1 || *list[0].Dead != 4 {
 		t.Errorf("in JSON: %+v, %v", list, err)
 	}
 	if got := newSite().with((&fakeBroker{}).open).run(t, "queues"); got.Code != 0 || !strings.Contains(got.Stdout, "app start") {
@@ -154,6 +155,8 @@ busy is paused: what its workers have begun they finish, the rest waits until "a
 `, ""}, "busy idle"},
 		{[]string{"resume", "busy"}, result{0, "busy takes work again.\n", ""}, "idle"},
 		{[]string{"resume", "idle", "nobody"}, result{3, "idle takes work again.\n", `app: no service named "nobody" was ever started on this broker` + "\n"}, ""},
+		{[]string{"pause", "idle", "nobody", "--json"}, result{3, "[\n  {\n    \"service\": \"idle\",\n    \"paused\": true\n  }\n]\n", `app: no service named "nobody" was ever started on this broker` + "\n"}, "idle"},
+		{[]string{"resume", "--json", "idle"}, result{0, "[\n  {\n    \"service\": \"idle\",\n    \"paused\": false\n  }\n]\n", ""}, ""},
 		{[]string{"pause"}, result{2, "", "app: pause wants the names of services: app pause SERVICE…\n"}, ""},
 		{[]string{"resume", "a:b"}, result{2, "", `app: service name "a:b": want 1 to 24 letters a-z, which every Procfile platform accepts` + "\n"}, ""},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -159,7 +160,7 @@ func TestOnce(t *testing.T) {
 // A job that does not return goes from process to process, each of which makes
 // room for a fresh one, and ends among the dead letters rather than go on for ever.
 func TestPoison(t *testing.T) {
-	isolate(t, map[string]string{"JOURNEYMAN_CONCURRENCY": "24", "PS": "tester.1"})
+	isolate(t, map[string]string{"JOURNEYMAN_TIMEOUT": "20ms", "PS": "tester.1"})
 	open := redisOpener(t)
 	release := make(chan struct{})
 	defer close(release)
@@ -170,22 +171,24 @@ func TestPoison(t *testing.T) {
 		}), jsonrpc.Timeout(time.Millisecond))
 	}
 	transport := opened(t, open)
-	first := serving(t, open, stick)
 	if err := transport.Send(t.Context(), "tester", transports.Message{Body: []byte(`{"jsonrpc":"2.0","method":"stick"}`)}); err != nil {
 		t.Fatal(err)
 	}
-	if code := first.wait(t); code != exitJourney {
-		t.Errorf("the first process ended with %d, want %d", code, exitJourney)
+	for range 4 {
+		worker := serving(t, open, stick)
+		if code := worker.wait(t); code != exitJourney {
+			t.Fatalf("a process ended with %d, want %d; it said:\n%s", code, exitJourney, worker.out)
+		}
+		worker.out.match(t, `1 handler does not return \(stick\)`)
 	}
-	first.out.match(t, "3 handlers do not return")
 	serving(t, open, stick)
 	letter := awaitDead(t, transport)
 	if letter.Deaths != 4 || len(letter.Message.History) != 4 {
 		t.Errorf("the dead letter is %+v, want one with 4 deaths in its history", letter)
 	}
 	for _, a := range letter.Message.History {
-		if !a.Died || a.Worker != "tester.1" {
-			t.Errorf("its history has %+v, want a death at tester.1", a)
+		if !a.Died || a.Worker != "tester.1" || !strings.Contains(a.Error, "does not return") {
+			t.Errorf("its history has %+v, want a death at tester.1, and of what", a)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/journeyman-go/journeyman/jsonrpc"
@@ -14,12 +15,11 @@ import (
 // failedAlone decides what becomes of a message that is one notification, which
 // failed: it waits for its next attempt, or is kept where people find it.
 func (a *adapter) failedAlone(ctx context.Context, m transports.Message, n jsonrpc.Notification) transports.Outcome {
+	n.Err = brief(n.Err)
 	if errors.Is(n.Err, jsonrpc.ErrStuck) {
-		// Like a worker that died of it: run apart from others, and not for ever.
-		a.log.Error("notification does not end", "method", n.Method, "id", m.ID)
-		return transports.Outcome{Verdict: transports.Suspect, Err: n.Err}
+		return a.suspect(m, n.Method, n.Err)
 	}
-	if interrupted(ctx) {
+	if interrupted(ctx) || errors.Is(n.Err, jsonrpc.ErrNotBegun) {
 		return transports.Outcome{Verdict: transports.NotMine, Err: n.Err}
 	}
 	policy := a.mux.Policy(n.Method)
@@ -32,8 +32,9 @@ func (a *adapter) failedAlone(ctx context.Context, m transports.Message, n jsonr
 }
 
 // followers returns the notifications of a batch that failed, as messages of
-// their own, so that no neighbour is run again because of them.
-func (a *adapter) followers(ctx context.Context, m transports.Message, answer jsonrpc.Answer) (follow []transports.Message) {
+// their own, so that no neighbour is run again because of them: those to be tried
+// again, and those that are given up.
+func (a *adapter) followers(ctx context.Context, m transports.Message, answer jsonrpc.Answer) (follow []transports.Message, dead []transports.DeadLetter) {
 	now := time.Now()
 	for _, n := range answer.Notifications {
 		if n.Err == nil {
@@ -41,49 +42,69 @@ func (a *adapter) followers(ctx context.Context, m transports.Message, answer js
 		}
 		f := transports.Message{Key: n.Key, Method: n.Method, Body: n.Body, Header: maps.Clone(m.Header)}
 		_, unknown := a.mux.Unknown(n.Body)
-		if unknown || interrupted(ctx) {
+		if unknown || interrupted(ctx) || errors.Is(n.Err, jsonrpc.ErrNotBegun) {
 			// It was not attempted, or not to its end. Alone it can go to a worker that
-			// knows the method, and if there is none it is buried.
+			// knows the method.
 			follow = append(follow, f)
 			continue
 		}
-		policy := a.mux.Policy(n.Method)
-		after, again := policy.Next(1, n.Err)
+		n.Err = brief(n.Err)
+		after, again := a.mux.Policy(n.Method).Next(1, n.Err)
 		a.failed(m, n, 1, after, again)
 		f.History = []transports.Attempt{{At: now, Worker: a.instance, Error: n.Err.Error()}}
 		f.Failures = 1
-		if again {
-			f.NotBefore = now.Add(after)
-		} else {
-			// What follows cannot be buried in the same step. With all its attempts used up
-			// it will be by whoever takes it next, and not be run.
-			f.Failures = policy.Attempts
+		if !again {
+			dead = append(dead, transports.DeadLetter{Message: f, Reason: n.Err.Error()})
+			continue
 		}
+		f.NotBefore = now.Add(after)
 		follow = append(follow, f)
 	}
-	return follow
-}
-
-// usedUp buries a message that has no attempt left: see followers. The method is
-// taken from the label, which followers sets.
-func (a *adapter) usedUp(m transports.Message) (out transports.Outcome, given bool) {
-	if m.Failures == 0 || m.Method == "" || m.Failures < a.mux.Policy(m.Method).Attempts {
-		return transports.Outcome{}, false
-	}
-	why := "no attempt is left"
-	if len(m.History) > 0 {
-		why = m.History[0].Error
-	}
-	return transports.Outcome{Verdict: transports.Bury, Err: errors.New(why)}, true
+	return follow, dead
 }
 
 // failed tells people of a failed notification, since nobody waits for it.
 func (a *adapter) failed(m transports.Message, n jsonrpc.Notification, failures int, after time.Duration, again bool) {
-	attempt := fmt.Sprintf("%d of %d", failures, a.mux.Policy(n.Method).Attempts)
+	attrs := append(about(m.ID, n.Method, n.Key), "attempt", fmt.Sprintf("%d of %d", failures, a.mux.Policy(n.Method).Attempts), "err", n.Err)
 	if again {
-		a.log.Warn("notification failed", "method", n.Method, "id", m.ID, "attempt", attempt,
-			"again_in", after.Round(time.Millisecond).String(), "err", n.Err)
+		a.log.Warn("notification failed", append(attrs, "again_in", after.Round(time.Millisecond).String())...)
 		return
 	}
-	a.log.Error("notification given up; it is in the dead-letter list", "method", n.Method, "id", m.ID, "attempt", attempt, "err", n.Err)
+	a.log.Error("notification given up; it is in the dead-letter list", attrs...)
 }
+
+// about returns what the log says of a message, so that it can be found again. The
+// key is said where somebody chose one.
+func about(id, method, key string) []any {
+	attrs := []any{"method", method, "id", id}
+	if key != "" && key != id {
+		attrs = append(attrs, "key", key)
+	}
+	return attrs
+}
+
+// mostErrorText bounds what of an error travels with a message and stands in the log:
+// some quote whole documents.
+const mostErrorText = 2 << 10 // bytes
+
+// brief returns err with a text that is short enough and can be shown; errors.Is and
+// errors.As see through it.
+func brief(err error) error {
+	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
+	if len(text) > mostErrorText {
+		text = strings.ToValidUTF8(text[:mostErrorText], "") + "…"
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &briefError{text, err}
+}
+
+type briefError struct {
+	text string
+	err  error
+}
+
+func (e *briefError) Error() string { return e.text }
+
+func (e *briefError) Unwrap() error { return e.err }

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,31 +51,34 @@ func (a *app) serve(c *cli.Context, args []string) error {
 		mux.Logger = s.log
 	}
 
-	mux.Timeout = cmp.Or(mux.Timeout, s.env.config.Timeout)
-	mux.Grace = cmp.Or(mux.Grace, stuckGrace)
+	if mux.Timeout <= 0 {
+		mux.Timeout = s.env.config.Timeout
+	}
+	if mux.Grace <= 0 {
+		mux.Grace = stuckGrace
+	}
 
 	ad := s.adapter(p.Name, mux)
+	stuck := newStuckWatch(mux, s.env.config.Concurrency, s.env.config.Timeout)
 	s.hello(true, calls, "methods", strings.Join(mux.Methods(), " "), "slots", s.env.config.Concurrency)
 	return s.refused(a.lifecycle(s).run(c.Context, work{
 		running: ad.running.Load,
-		ending:  ad.ending,
+		ending:  stuck.ending,
+		abandon: mux.Abandon,
 		close:   s.transport.Close,
-		run: s.besideBroker(func(taking context.Context) error {
+		run: stuck.beside(s.besideBroker(func(taking context.Context) error {
 			err := s.transport.Serve(taking, ad.serves(s.env.config.Concurrency))
 			if errors.Is(err, transports.ErrStalled) {
 				err = fmt.Errorf("%w; %s", err, freshProcess)
 			}
 			return err
-		}),
+		})),
 	}))
 }
 
 func (s *session) adapter(service string, mux *jsonrpc.Mux) *adapter {
 	locator, _ := s.transport.(transports.Locator)
-	return &adapter{
-		mux: mux, service: service, instance: s.instance, locator: locator, log: s.log,
-		stuckLimit: max(1, s.env.config.Concurrency/stuckShare), ending: make(chan error, 1),
-	}
+	return &adapter{mux: mux, service: service, instance: s.instance, locator: locator, log: s.log}
 }
 
 func (a *app) names() []string {

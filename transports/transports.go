@@ -19,7 +19,7 @@ type Message struct {
 	Body   []byte            // opaque here
 	Header map[string]string // lower-case names; neither names nor values hold line breaks
 
-	Key       string    // idempotency key, see Service.Dedupe; the ID where the sender gives none
+	Key       string    // idempotency key within Method, see Service.Dedupe; the ID where the sender gives none
 	Expires   time.Time // zero: never. Judged by the broker's clock
 	NotBefore time.Time // zero: now. Judged by the broker's clock
 	Unique    string    // while a message with this key waits to be run, another Send of it is dropped; not for Call
@@ -29,6 +29,7 @@ type Message struct {
 	Enqueued    time.Time // zero where the sender did not say
 	Failures    int       // failed attempts so far; interruptions (deploy, crash) are not failures
 	Redelivered bool      // it may have run before
+	Unread      bool      // nobody reads a reply: it is a dead letter that was retried, whose caller was told
 	History     []Attempt // how earlier attempts ended, newest first; a transport keeps at least the last ten
 }
 
@@ -49,7 +50,7 @@ const (
 	Retry                  // delivered again after Outcome.After, with one more failure and no deaths, unless its caller has gone
 	Bury                   // kept in the dead-letter list, with one more failure
 	NotMine                // given back untouched, for another instance of the service
-	Suspect                // as if the worker had died of it: the handler does not return and holds up its process
+	Suspect                // as if the worker had died of it: the handler does not return, and its process has to be replaced
 )
 
 // An Outcome is what a handler made of its message.
@@ -58,8 +59,9 @@ type Outcome struct {
 	Verdict Verdict       // the zero value is Done
 	After   time.Duration // with Retry: the delay
 	Err     error         // kept in the history of a message that is retried or buried
-	Keep    time.Duration // remember Reply under Message.Key for this long; see Service.Dedupe
+	Keep    time.Duration // remember Reply under Method and Key for this long; see Service.Dedupe
 	Follow  []Message     // sent to the same service in the same step as the acknowledgement; NotBefore, Failures and History are kept
+	Dead    []DeadLetter  // kept as dead letters of their own, in the same step: members of a batch that are given up
 }
 
 // A Handler takes one message. Its ctx ends at the message's Expires, on a hard
@@ -76,8 +78,8 @@ type Service struct {
 	Bindings []string // methods that this process serves from a queue of their own
 
 	// Dedupe reports whether m must run effectively once; nil: no message. Before
-	// the handler of such a message starts, the transport claims m.Key. Where an
-	// Outcome was kept under it, that reply is given and the handler not called;
+	// the handler of such a message starts, the transport claims m.Method and m.Key.
+	// Where an Outcome was kept under them, that reply is given and the handler not called;
 	// where a live process runs a message with that key, this one waits for it. A
 	// crash gives up the claim, so a handler whose effects lie elsewhere passes
 	// m.Key on as their idempotency key. Serve returns ErrUnsupported where a transport

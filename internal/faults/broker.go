@@ -99,6 +99,11 @@ return found`
 	return places
 }
 
+// sample returns a message of a list.
+func (b *broker) sample(key string) string {
+	return b.client.LIndex(context.Background(), key, 0).Val()
+}
+
 // leftovers returns the keys that would stay for ever. A few are meant to: what
 // services there are, who served them lately, and dead letters.
 func (b *broker) leftovers() (keys []string) {

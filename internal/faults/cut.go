@@ -84,6 +84,7 @@ func cut(w *world) {
 		w.want(found.lost+found.unexpected+found.unresolved+found.stranded+found.answered == 0,
 			"%s: lost %d, unexpected %d, unresolved %d, stranded %d, answered with an error %d: %v",
 			c.name, found.lost, found.unexpected, found.unresolved, found.stranded, found.answered, found.missing)
+		w.want(found.started == 0 || reaped > 0, "%s: %d were executed twice, though nobody was declared dead", c.name, found.started)
 		if c.slow {
 			w.want(reaped == 0, "%s: %d were declared dead over a line that is slow", c.name, reaped)
 		}

@@ -30,7 +30,7 @@ func frozen(w *world) {
 	t := w.begin(l)
 	big := w.bigCalls(one, 5*time.Second)
 	w.sleep(2 * time.Second)
-	length := pick(w, 15*time.Second, time.Minute)
+	length := pick(w, 12*time.Second, time.Minute)
 	b.server.Pause()
 	w.sleep(length)
 	b.server.Resume()

@@ -64,6 +64,7 @@ type traffic struct {
 	load
 	world   *world
 	halt    context.CancelFunc
+	before  int // late replies of others
 	began   time.Time
 	stopped time.Time
 	pacing  sync.WaitGroup
@@ -79,7 +80,7 @@ func (w *world) begin(l load) *traffic {
 		l.callers = 64
 	}
 	ctx, halt := context.WithCancel(w.ctx)
-	t := &traffic{load: l, world: w, halt: halt, began: time.Now()}
+	t := &traffic{load: l, world: w, halt: halt, before: w.lateReplies(), began: time.Now()}
 	pace := time.Duration(l.callers) * time.Second / time.Duration(l.rate)
 	for i := range l.callers {
 		chance := rand.New(rand.NewPCG(w.bench.seed, uint64(i)+1))

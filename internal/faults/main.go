@@ -50,12 +50,12 @@ func scenarios() []scenario {
 	return []scenario{
 		{"kill", "workers die of kill -9 while they run requests", kill, true},
 		{"rolling", "every worker is replaced again and again, the new one first", rolling, true},
+		{"cut", "the network between app and Redis is broken", cut, false},
 		{"poison", "a message ends every worker that runs it", poison, false},
 		{"full", "Redis has reached maxmemory", full, false},
 		{"evict", "Redis may evict keys", evict, false},
 		{"frozen", "Redis stands still", frozen, true},
 		{"restart", "Redis ends and comes back", restart, false},
-		{"cut", "the network between app and Redis is broken", cut, false},
 		{"queued", "requests pile up with no worker there", queued, false},
 		{"stop", "workers are told to stop at awkward moments", stop, false},
 		{"answer", "a connection breaks between a command and its answer", answer, false},

@@ -89,13 +89,11 @@ func (t *traffic) judge() counts {
 			c.missing = append(c.missing, fmt.Sprintf("%s (%v)", j.id, j.err))
 		}
 	}
-	for _, caller := range w.callers {
-		c.second += int(caller.Counts().LateReplies)
-	}
+	c.second = w.lateReplies() - t.before
 	c.stall = w.ledger.stall(t.began, t.stopped)
 	for _, p := range w.broker.holding() {
 		c.stranded += int(p.n)
-		c.missing = append(c.missing, fmt.Sprintf("%d in %s", p.n, p.key))
+		c.missing = append(c.missing, fmt.Sprintf("%d in %s, such as %.100q", p.n, p.key, w.broker.sample(p.key)))
 	}
 	return c
 }
@@ -120,6 +118,16 @@ func (c counts) demand(w *world) {
 	w.zero("unexpected", c.unexpected)
 	w.zero("unresolved", c.unresolved)
 	w.zero("stranded", c.stranded)
+}
+
+// lateReplies counts the replies that found no call of any caller waiting.
+func (w *world) lateReplies() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, caller := range w.callers {
+		n += int(caller.Counts().LateReplies)
+	}
+	return n
 }
 
 // stall returns the longest time between two ends from one moment to another.

@@ -46,8 +46,10 @@ func restart(w *world) {
 			c.lost = early // a power failure may take the last second with it; appendfsync everysec says so
 		}
 		c.demand(w)
+		w.zero("requests executed twice", c.started)
 		w.want(t.firstOKAfter(up) < 5*time.Second, "nothing succeeded for %v after the restart", t.firstOKAfter(up))
 	}
+	w.nobodyReaped()
 	w.stopAll(15 * time.Second)
 }
 

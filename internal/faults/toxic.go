@@ -27,6 +27,7 @@ type toxic struct {
 }
 
 func (w *world) network() *network {
+	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics use the global logger
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	n := &network{proxy: toxiproxy.NewProxy(server, "redis", "127.0.0.1:0", w.broker.server.Addr), world: w}
 	w.must(n.proxy.Start())

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -32,8 +34,11 @@ func (s *server) join(ctx, life context.Context, w *worker) (fenced <-chan struc
 				s.running.Go(func() { s.keepAlive(life, w, out) })
 				return out, nil
 			}
+			if err := s.permanent(err); err != nil {
+				return nil, err
+			}
 			if failures == 1 {
-				s.log.Debug("broker not reached, trying again", "service", s.service.Name, "error", err)
+				s.log.Debug("broker not reached, trying again", "service", s.service.Name, "err", err)
 			}
 			retry.Reset(backoff(failures))
 			failures++
@@ -53,20 +58,54 @@ func (s *server) join(ctx, life context.Context, w *worker) (fenced <-chan struc
 // worker was declared dead. While the broker does not answer it waits: a broker
 // that stands still is no reason to drop anything.
 func (s *server) keepAlive(life context.Context, w *worker, fenced chan struct{}) {
+	var refused time.Time // since when the broker answers each beat with an error
 	for wait(life, jittered(s.timing.beat)) == nil {
 		err := s.beat(life, w, false)
+		if err == nil || !answered(err) {
+			refused = time.Time{}
+		} else if refused.IsZero() {
+			refused = time.Now()
+			s.log.Warn("the broker refuses to be told that this worker lives", "service", s.service.Name, "err", err)
+		}
 		switch {
 		case errors.Is(err, errFenced):
 			w.fence(errFenced)
 			close(fenced)
 			return
 		case err != nil:
-			s.log.Debug("beat", "service", s.service.Name, "error", err)
+			s.log.Debug("beat", "service", s.service.Name, "err", err)
+			if err := s.permanent(err); err != nil {
+				w.failed <- err
+				return
+			}
+			if !refused.IsZero() && time.Since(refused) > s.timing.stall {
+				w.failed <- fmt.Errorf("%w: the broker refuses its beats: %w", transports.ErrStalled, err)
+				return
+			}
 			continue
 		}
 		s.audit(life, w)
 		s.sweep(life, w)
 	}
+}
+
+// permanent returns why this service can never be served, if err, of the broker,
+// says so.
+func (s *server) permanent(err error) error {
+	if refusal, ok := errors.AsType[*transports.RefusedError](err); ok {
+		return refusal
+	}
+	if !answered(err) {
+		return nil
+	}
+	switch text := err.Error(); {
+	case strings.Contains(text, "WRONGTYPE"):
+		return fmt.Errorf("key %s, or one that belongs to it, holds something else than this service's messages; set JOURNEYMAN_NAMESPACE: %w",
+			s.keys.queue(s.service.Name), err)
+	case strings.Contains(text, "NOPERM"):
+		return &transports.RefusedError{Err: fmt.Errorf("the broker does not permit what workers need: %w", err)}
+	}
+	return nil
 }
 
 // beat returns errFenced when the worker has been declared dead.
@@ -122,7 +161,7 @@ func (s *server) promote(ctx context.Context) {
 			return promoteScript.call(ctx, p, keys, most)
 		}, func(cmd redis.Cmder) { more, _ = cmd.(*redis.Cmd).Int64() })
 		if err != nil {
-			s.log.Debug("promote", "service", name, "error", err)
+			s.log.Debug("promote", "service", name, "err", err)
 			return
 		}
 	}
@@ -140,7 +179,7 @@ func (s *server) sweep(ctx context.Context, w *worker) {
 				w.id, s.timing.lease.Milliseconds(), k.backups(name), most, s.timing.former.Milliseconds())
 		}, func(cmd redis.Cmder) { answer, _ = cmd.(*redis.Cmd).Int64Slice() })
 		if err != nil {
-			s.log.Debug("sweep", "service", name, "error", err)
+			s.log.Debug("sweep", "service", name, "err", err)
 			return
 		}
 		dead, given, more := answer[0], answer[1], answer[2]

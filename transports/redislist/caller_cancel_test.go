@@ -145,3 +145,34 @@ func waitingPushes(tr *Transport) int {
 	defer tr.commands.mu.Unlock()
 	return len(tr.commands.pushes)
 }
+
+// A dead letter has the id of the call that it once was, and is none any more.
+func TestRetriedLetterOfACancelledCallRuns(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	client := redisAt(t, url)
+	tr := process(t, Options{URL: url, Namespace: namespace})
+	ran := make(chan string, 4)
+	serve(t, tr, func(_ context.Context, m transports.Message) transports.Outcome {
+		ran <- m.ID
+		return transports.Outcome{}
+	})
+	if err := tr.Send(t.Context(), calculator, transports.Message{ID: "first"}); err != nil {
+		t.Fatal(err)
+	}
+	<-ran // it serves
+	client.ZAdd(t.Context(), tr.keys.cancelled(calculator), z("m1", time.Now().Add(time.Hour).UnixMilli()))
+	client.LPush(t.Context(), tr.keys.dead(calculator), "Deaths: 4\nId: m1\nReply-To: "+tr.replies.key+"\nBuried: 1\nError: x\n\n{}")
+	time.Sleep(2 * quick().beat) // the worker hears of it
+	if n, err := tr.RetryDead(t.Context(), calculator, "m1"); n != 1 || err != nil {
+		t.Fatalf("RetryDead: %d, %v", n, err)
+	}
+	select {
+	case id := <-ran:
+		if id != "m1" {
+			t.Errorf("%s ran", id)
+		}
+	case <-time.After(patience):
+		t.Error("it was dropped")
+	}
+}

@@ -170,7 +170,7 @@ func TestBuriedCallIsTold(t *testing.T) {
 	client := redisAt(t, url)
 	tr := process(t, Options{URL: url, Namespace: namespace})
 	_, result := start(t, tr, calculator, "deadly")
-	client.LPush(t.Context(), tr.replies.key, encodeGivenUp("deadly", "4 workers died of it"))
+	client.LPush(t.Context(), tr.replies.key, encodeNoReply("deadly", givenUp+"4 workers died of it"))
 	if err := <-result; !errors.Is(err, transports.ErrBuried) || !strings.Contains(err.Error(), "4 workers died of it") {
 		t.Errorf("Call: %v, want ErrBuried and why", err)
 	}

@@ -19,6 +19,7 @@ func quick() timing {
 	t.beat = 200 * time.Millisecond
 	t.block = time.Second
 	t.silence = time.Second
+	t.twin = 50 * time.Millisecond
 	return t
 }
 

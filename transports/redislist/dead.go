@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -49,7 +50,7 @@ func (t *Transport) DeadLetters(ctx context.Context, service string, visit func(
 				continue
 			}
 			visited[sum] = struct{}{}
-			if !visit(t.public(l)) {
+			if !visit(t.public(l.detached())) {
 				return nil
 			}
 		}
@@ -87,6 +88,17 @@ func (l *letter) id() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// detached returns a letter whose strings are no part of raw: whoever remembers ids
+// would keep every body in memory with them.
+func (l *letter) detached() letter {
+	out := *l
+	if head := l.raw[:len(l.raw)-len(l.Body)]; head != "" {
+		out.frame = decode(strings.Clone(head))
+		out.Body = l.Body
+	}
+	return out
+}
+
 // public returns a letter as callers of this package see it, with times by their clock.
 func (t *Transport) public(l letter) transports.DeadLetter {
 	m := l.Message
@@ -114,6 +126,7 @@ func (t *Transport) revived(l letter) *frame {
 	f.Expires, f.Enqueued = time.Time{}, t.clock.now()
 	f.Unique, f.Failures = "", 0
 	f.Redelivered = true // as far as the handler is concerned, it may have run before
+	f.Unread = true      // whoever waited for the reply has been told
 	return f
 }
 

@@ -92,7 +92,7 @@ func TestDeadLetter(t *testing.T) {
 			t.Fatal(err)
 		}
 		again := frame{Message: transports.Message{
-			ID: "m1", Key: "m1", Method: "add", Body: f.Body, Header: f.Header, History: f.History, Redelivered: true,
+			ID: "m1", Key: "m1", Method: "add", Body: f.Body, Header: f.Header, History: f.History, Redelivered: true, Unread: true,
 			Enqueued: client.Time(ctx).Val(),
 		}}
 		if d := cmp.Diff(again, decode(raw), cmp.AllowUnexported(frame{}), near); d != "" {
@@ -190,8 +190,8 @@ func TestDeadLettersWithoutID(t *testing.T) {
 		return transports.Outcome{Reply: []byte("late")}
 	})
 	for range ids {
-		if m := <-ran; !slices.Contains(ids, m.ID) {
-			t.Errorf("message %q runs, want one of %q", m.ID, ids)
+		if m := <-ran; !slices.Contains(ids, m.ID) || !m.Unread {
+			t.Errorf("message %q runs, unread %v, want one of %q, unread", m.ID, m.Unread, ids)
 		}
 	}
 	eventually(t, "all to be settled", func() bool { return *statusOf(t, tr).InFlight == 0 })
@@ -353,6 +353,9 @@ func TestDeadLetterRunsAgain(t *testing.T) {
 		t.Fatalf("RetryDead: %d, %v", n, err)
 	}
 	first, second := <-ran, <-ran
+	if first.Unread || !second.Unread {
+		t.Errorf("unread: %v, %v, want that of the second alone", first.Unread, second.Unread)
+	}
 	if second.ID != first.ID || string(second.Body) != "x" || second.Method != "add" || second.Failures != 0 {
 		t.Errorf("it ran again as %+v", second)
 	}

@@ -7,16 +7,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// warnOfEviction says so, once, if this broker drops data when its memory is full.
-// Redis has a limit and a policy for that; managed ones often come with a cache's.
-// A broker that does not tell is not complained about.
+// warnOfEviction says so if this broker drops data when its memory is full. Redis
+// has a limit and a policy for that; managed ones often come with a cache's. It is
+// asked with each greeting, since another broker may stand behind the name after a
+// failover, and warned of once for each policy. A broker that does not tell is not
+// complained about.
+//
+// Greetings come one after the other, so nothing guards what it remembers.
 func (t *Transport) warnOfEviction(ctx context.Context, client *redis.Client) {
-	t.memory.Do(func() {
-		fields := infoFields(client.Info(ctx, "memory").Val())
-		if warning := evictionWarning(fields["maxmemory"], fields["maxmemory_policy"]); warning != "" {
-			t.log.Warn(warning, "maxmemory", fields["maxmemory"], "maxmemory_policy", fields["maxmemory_policy"])
-		}
-	})
+	fields := infoFields(client.Info(ctx, "memory").Val())
+	limit, policy := fields["maxmemory"], fields["maxmemory_policy"]
+	if policy == "" {
+		return
+	}
+	warning := evictionWarning(limit, policy)
+	if warning == "" {
+		policy = ""
+	}
+	if policy != "" && policy != t.evicts {
+		t.log.Warn(warning, "maxmemory", limit, "maxmemory_policy", policy)
+	}
+	t.evicts = policy
 }
 
 func evictionWarning(limit, policy string) string {

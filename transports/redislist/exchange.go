@@ -3,6 +3,7 @@ package redislist
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -55,12 +56,29 @@ func (x *exchange) resolveSettlements(lineErr error, unsent bool) (again []*sett
 		if failed == nil {
 			failed = b.cmd.Err()
 		}
-		again = append(again, b.resolve(failed)...)
-		if failed != nil {
+		now, later := b.resolve(failed)
+		again = append(again, now...)
+		if len(now) > 0 {
 			err = failed
 		}
+		x.retryLater(later, failed)
 	}
 	return again, err
+}
+
+// retryLater sends refused settlements again when each has waited for itself: no
+// others wait with them.
+func (x *exchange) retryLater(settles []*settlement, refusal error) {
+	for _, s := range settles {
+		if s.shed(refusal) {
+			x.log.Error("the broker refuses a result, going on without its reply", "service", s.worker.service,
+				"method", s.entry.frame.Method, "id", s.entry.frame.ID, "err", refusal)
+		} else if s.refused == mostRefusals {
+			x.log.Error("the broker refuses a result, trying again until it takes it", "service", s.worker.service,
+				"method", s.entry.frame.Method, "id", s.entry.frame.ID, "err", refusal)
+		}
+		time.AfterFunc(backoff(s.refused), func() { x.addSettlement(s) })
+	}
 }
 
 // resolvePushes returns what has not reached the broker, or was not executed by it,

@@ -23,6 +23,7 @@ type fetcher struct {
 	line     *line
 	clientID atomic.Int64 // of the present connection; 0 where the server does not tell
 	full     bool         // the last BLMOVE was refused for want of memory
+	busy     time.Time    // when a long job last kept this worker from running a message alone
 }
 
 func newFetcher(s *server) *fetcher {
@@ -65,8 +66,11 @@ func (f *fetcher) run(ctx context.Context, w *worker) error {
 			failures = 0
 			continue
 		}
-		if err := f.permanent(w, err); err != nil {
+		if err := f.permanent(err); err != nil {
 			return err
+		}
+		if isNoScript(err) {
+			f.line.reset() // the next greeting loads them
 		}
 		if failures == 0 || !w.isLeased(f.timing.lease) {
 			since = time.Now() // a broker that answers nothing is no stall of this service
@@ -94,7 +98,7 @@ func (f *fetcher) round(ctx context.Context, w *worker, n int) (taken int, err e
 		f.release(n)
 		return 0, nil
 	}
-	if heard.alone > 0 {
+	if heard.alone > 0 && f.mayRunAlone() {
 		return f.runAlone(ctx, w, n)
 	}
 	for _, e := range w.takeFound(n) {
@@ -148,22 +152,6 @@ func (f *fetcher) beginOrdinary(w *worker, e *entry) bool {
 	}
 	f.begin(w, e)
 	return true
-}
-
-// permanent returns why nothing will ever be taken, if err says so.
-func (f *fetcher) permanent(w *worker, err error) error {
-	if refusal, ok := errors.AsType[*transports.RefusedError](err); ok {
-		return refusal
-	}
-	switch text := err.Error(); {
-	case strings.Contains(text, "WRONGTYPE"):
-		return fmt.Errorf("key %s holds no list: something else uses the service's name; set JOURNEYMAN_NAMESPACE: %w", w.queue, err)
-	case strings.Contains(text, "NOPERM"):
-		return &transports.RefusedError{Err: fmt.Errorf("the broker does not permit what workers need: %w", err)}
-	case isNoScript(err):
-		f.line.reset()
-	}
-	return nil
 }
 
 // acquire waits for a free slot and takes as many as are free, up to one batch.

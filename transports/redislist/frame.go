@@ -36,7 +36,8 @@ const (
 	headerRedelivered = "redelivered"
 	headerKey         = "key"
 	headerUnique      = "unique"
-	headerDeaths      = "deaths"  // written by sweep.lua, in front of all others
+	headerUnread      = "unread"
+	headerDeaths      = "deaths"  // written by sweep.lua, counts as the very first line alone; see deathsOf
 	headerHistory     = "history" // one line for each attempt, newest first; see attempt
 	headerBuried      = "buried"  // when the message was given up
 	headerError       = "error"   // why; in a reply: that it was
@@ -45,7 +46,7 @@ const (
 
 var ownHeaders = []string{
 	headerID, headerReplyTo, headerMethod, headerExpires, headerEnqueued, headerFailures, headerRedelivered,
-	headerKey, headerUnique, headerDeaths, headerHistory, headerBuried, headerError, headerNonce,
+	headerKey, headerUnique, headerUnread, headerDeaths, headerHistory, headerBuried, headerError, headerNonce,
 }
 
 // mostHistory bounds what a message carries along of its attempts.
@@ -76,7 +77,7 @@ func (f *frame) encode() string {
 			line(name, strconv.FormatInt(n, 10))
 		}
 	}
-	number("Deaths", int64(f.deaths))
+	number("Deaths", int64(min(f.deaths, mostCounted)))
 	for _, a := range f.History[:min(len(f.History), mostHistory)] {
 		line("History", encodeAttempt(a))
 	}
@@ -100,6 +101,9 @@ func (f *frame) encode() string {
 	}
 	if f.Unique != "" {
 		line("Unique", f.Unique)
+	}
+	if f.Unread {
+		line("Unread", "1")
 	}
 	number("Buried", unixMilli(f.buried))
 	if f.err != "" {
@@ -151,16 +155,18 @@ func oneLine(s string) string {
 
 // decode never fails: what has no readable header is a bare message.
 func decode(raw string) frame {
-	bare := frame{bare: true, Message: transports.Message{Body: []byte(raw)}}
-	if isBare(raw) {
-		return bare
+	f := frame{deaths: deathsOf(raw)}
+	bare := func() frame {
+		return frame{bare: true, deaths: f.deaths, Message: transports.Message{Body: []byte(raw)}}
 	}
-	var f frame
+	if isBare(raw) {
+		return bare()
+	}
 	rest := raw
 	for {
 		line, after, ok := strings.Cut(rest, "\n")
 		if !ok {
-			return bare
+			return bare()
 		}
 		rest = after
 		line = strings.TrimSuffix(line, "\r")
@@ -169,7 +175,7 @@ func decode(raw string) frame {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || !validName(name) {
-			return bare
+			return bare()
 		}
 		f.set(strings.ToLower(name), strings.TrimSpace(value))
 	}
@@ -179,6 +185,25 @@ func decode(raw string) frame {
 	f.Redelivered = f.Redelivered || f.deaths > 0
 	return f
 }
+
+// deathsOf returns how many workers died while they ran a message. It reads what
+// the scripts read, see suspects.lua, and nothing else: where the two disagreed, a
+// message could go from one list to the other for ever.
+func deathsOf(raw string) int {
+	rest, ok := strings.CutPrefix(raw, "Deaths: ")
+	if !ok {
+		return 0
+	}
+	digits, _, ok := strings.Cut(rest[:min(len(rest), 4)], "\n")
+	if !ok || strings.Trim(digits, "0123456789") != "" {
+		return 0
+	}
+	n, _ := strconv.Atoi(digits)
+	return n
+}
+
+// mostCounted is the greatest number of deaths that the scripts read.
+const mostCounted = 999
 
 func (f *frame) set(name, value string) {
 	number := func() int64 {
@@ -203,13 +228,12 @@ func (f *frame) set(name, value string) {
 	case headerEnqueued:
 		f.Enqueued = millis()
 	case headerFailures:
-		f.Failures = int(number())
+		f.Failures = int(min(max(number(), 0), 1_000_000)) // a stranger's number must not overflow
 	case headerRedelivered:
 		f.Redelivered = true
-	case headerDeaths:
-		if f.deaths == 0 { // the sweeper's stands in front
-			f.deaths = int(number())
-		}
+	case headerUnread:
+		f.Unread = true
+	case headerDeaths: // see deathsOf
 	case headerHistory:
 		f.History = append(f.History, decodeAttempt(value))
 	case headerKey:
@@ -241,7 +265,7 @@ func encodeAttempt(a transports.Attempt) string {
 		ended = "died"
 	}
 	worker := cmp.Or(strings.Join(strings.Fields(a.Worker), "_"), "-")
-	return strings.TrimSpace(fmt.Sprintf("%d %s %s %s", a.At.UnixMilli(), ended, worker, oneLine(a.Error)))
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s %s", a.At.UnixMilli(), ended, worker, oneLine(short(a.Error, 512))))
 }
 
 func decodeAttempt(s string) transports.Attempt {
@@ -260,8 +284,11 @@ func encodeReply(id string, body []byte) []byte {
 	return slices.Concat([]byte("Id: "), []byte(id), []byte("\n\n"), body)
 }
 
-// encodeGivenUp returns the reply to a message that will never be answered.
-func encodeGivenUp(id, why string) []byte {
+// givenUp stands in front of the Error of a reply whose request is a dead letter.
+const givenUp = "given up: "
+
+// encodeNoReply returns the reply to a message that will never be answered.
+func encodeNoReply(id, why string) []byte {
 	return fmt.Appendf(nil, "Id: %s\nError: %s\n\n", id, oneLine(why))
 }
 

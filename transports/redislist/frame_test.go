@@ -90,7 +90,7 @@ func TestReplies(t *testing.T) {
 	if f := decode(string(encodeReply("p-1", []byte("a\n\nb")))); f.ID != "p-1" || string(f.Body) != "a\n\nb" || f.err != "" {
 		t.Errorf("an answer became %+v", f)
 	}
-	if f := decode(string(encodeGivenUp("p-1", "4 workers\ndied"))); f.ID != "p-1" || f.err != "4 workers died" {
+	if f := decode(string(encodeNoReply("p-1", "4 workers\ndied"))); f.ID != "p-1" || f.err != "4 workers died" {
 		t.Errorf("the word that there is no answer became %+v", f)
 	}
 }

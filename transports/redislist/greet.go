@@ -40,7 +40,7 @@ func (t *Transport) greet(ctx context.Context, client *redis.Client) error {
 	})
 	// A full Redis refuses the announcement; workers must be able to drain it all the same.
 	if err != nil && strings.Contains(err.Error(), "OOM") {
-		t.log.Warn("broker is full, services not announced", "error", err)
+		t.log.Warn("broker is full, services not announced", "err", err)
 		err = nil
 	}
 	return explainGreeting(err)

@@ -46,7 +46,7 @@ func (s *server) vacate(w *worker, e *entry) {
 
 // handle runs one message to its settlement.
 func (s *server) handle(ctx context.Context, w *worker, e *entry) {
-	outcome := s.outcome(ctx, w, e)
+	out := s.process(ctx, w, e)
 	if !w.end(e) {
 		// Given back or fenced: the result is somebody else's to give.
 		s.stats.notMine.Add(1)
@@ -56,39 +56,35 @@ func (s *server) handle(ctx context.Context, w *worker, e *entry) {
 	// one; but a broker that does not answer must not let results pile up.
 	select {
 	case s.unsettled <- struct{}{}:
-		out := s.settlementOf(e, outcome)
 		out.counted = true
 		s.settle(w, out)
 	case <-s.ctx.Done():
 	}
 }
 
-// outcome runs the handler, unless there is a reason not to.
-func (s *server) outcome(ctx context.Context, w *worker, e *entry) transports.Outcome {
+// process calls the handler, unless there is a reason not to, and returns what is to
+// become of the message.
+func (s *server) process(ctx context.Context, w *worker, e *entry) *settlement {
 	f := &e.frame
 	expired := !f.Expires.IsZero() && !s.clock.now().Before(f.Expires)
 	switch {
 	case f.deaths > mostDeaths:
-		e.givenUp = fmt.Sprintf("%d workers died while they ran it", f.deaths)
-		return transports.Outcome{}
+		return s.giveUp(e, fmt.Sprintf("%d workers died, or had to be replaced, while they ran it", f.deaths))
 	case expired && f.deaths == mostDeaths:
 		// Nobody waits for it any more, but somebody must see what kills workers.
-		e.givenUp = fmt.Sprintf("it expired after %d workers had died while they ran it", f.deaths)
-		return transports.Outcome{}
+		return s.giveUp(e, fmt.Sprintf("it expired after %d workers had died, or been replaced, while they ran it", f.deaths))
 	}
 	m := s.localized(f.Message)
 	if f.Unique != "" {
-		if err := s.releaseUnique(ctx, s.service.Name, m); err != nil {
-			s.log.Debug("unique key not released, it expires", "service", s.service.Name, "id", m.ID, "err", err)
-		}
+		_ = s.releaseUnique(ctx, s.service.Name, m) // otherwise the key expires, and the log has said so
 	}
 	switch {
 	case expired:
 		s.stats.expired.Add(1)
-		return transports.Outcome{}
-	case w.isCancelled(m.ID):
+		return &settlement{entry: e, action: actDone}
+	case w.isCancelled(e):
 		s.stats.cancelled.Add(1)
-		return transports.Outcome{}
+		return &settlement{entry: e, action: actDone}
 	}
 	if !m.Expires.IsZero() {
 		var stop context.CancelFunc
@@ -96,11 +92,12 @@ func (s *server) outcome(ctx context.Context, w *worker, e *entry) transports.Ou
 		defer stop()
 	}
 	if s.service.Dedupe != nil && m.Key != "" && s.service.Dedupe(m) {
-		if kept, mine := s.claim(ctx, w, e); !mine {
-			return kept
+		if instead := s.claim(ctx, w, e); instead != nil {
+			instead.claim = e.claim
+			return instead
 		}
 	}
-	return s.call(ctx, m)
+	return s.settlementOf(e, s.call(ctx, m))
 }
 
 // localized returns a message with its times by this process's clock.

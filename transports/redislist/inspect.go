@@ -1,6 +1,7 @@
 package redislist
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,7 +15,9 @@ import (
 )
 
 // Services implements transports.Inspector. It takes two exchanges with the
-// broker, however many services there are.
+// broker, however many services there are. Of a service about which the broker
+// answers with an error nothing but the name is told; it is an error only if there
+// is no other.
 func (t *Transport) Services(ctx context.Context) ([]transports.ServiceStatus, error) {
 	if t.isClosed() {
 		return nil, fmt.Errorf("list services: %w", transports.ErrClosed)
@@ -34,16 +37,26 @@ func (t *Transport) Services(ctx context.Context) ([]transports.ServiceStatus, e
 	for i, name := range names {
 		asks[i] = t.inspection(ctx, name)
 	}
-	answers, err := t.commands.doAll(ctx, asks)
+	answers, err := t.commands.askAll(ctx, asks)
 	if err != nil {
 		return nil, t.refusal("inspect services", err)
 	}
 	all := make([]transports.ServiceStatus, len(names))
+	var hidden []string
+	var why error
 	for i, name := range names {
 		if all[i], err = t.statusOf(name, answers[i].(*redis.Cmd)); err != nil {
-			return nil, t.refusal("inspect "+name, err)
+			hidden = append(hidden, name)
+			why = cmp.Or(why, err)
 		}
 	}
+	switch {
+	case len(hidden) == 0:
+		return all, nil
+	case len(hidden) == len(all):
+		return nil, t.refusal("inspect services", why)
+	}
+	t.log.Warn("services cannot be inspected", "services", hidden, "err", why)
 	return all, nil
 }
 
@@ -60,13 +73,16 @@ func (t *Transport) inspection(ctx context.Context, name string) ask {
 	}
 }
 
-// statusOf reads the answer of inspect.lua.
+// statusOf reads the answer of inspect.lua. With an error the status has a name only.
 func (t *Transport) statusOf(name string, cmd *redis.Cmd) (transports.ServiceStatus, error) {
 	status := transports.ServiceStatus{Name: name, Workers: []transports.WorkerStatus{}}
 	answer, err := cmd.Slice()
 	const fixed = 9 // what stands in front of the workers
-	if err != nil || len(answer) < fixed {
-		return status, fmt.Errorf("unexpected answer %v, %w", answer, err)
+	if err != nil {
+		return status, err
+	}
+	if len(answer) < fixed {
+		return status, fmt.Errorf("unexpected answer %v", answer)
 	}
 	number := func(i int) *int64 {
 		if n, ok := answer[i].(int64); ok && n >= 0 {
@@ -107,9 +123,21 @@ func describedBy(id, about string) transports.WorkerStatus {
 // An ask adds one command to an exchange.
 type ask func(redis.Pipeliner) redis.Cmder
 
-// doAll runs commands that leave together and waits for their answers, or for
-// ctx. Its error is the first of theirs.
+// doAll is askAll for answers of which none may be an error: it returns the first one.
 func (c *commands) doAll(ctx context.Context, asks []ask) ([]redis.Cmder, error) {
+	answers, err := c.askAll(ctx, asks)
+	for _, cmd := range answers {
+		err = cmp.Or(err, cmd.Err())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answers, nil
+}
+
+// askAll runs commands that leave together and waits for their answers, or for
+// ctx. An answer may be an error of the broker's; askAll's own says that one is missing.
+func (c *commands) askAll(ctx context.Context, asks []ask) ([]redis.Cmder, error) {
 	type result struct {
 		i   int
 		cmd redis.Cmder
@@ -119,9 +147,6 @@ func (c *commands) doAll(ctx context.Context, asks []ask) ([]redis.Cmder, error)
 	c.mu.Lock()
 	for i, add := range asks {
 		c.tasks = append(c.tasks, &task{ctx: ctx, add: add, done: func(cmd redis.Cmder, err error) {
-			if err == nil {
-				err = cmd.Err()
-			}
 			results <- result{i, cmd, err}
 		}})
 	}

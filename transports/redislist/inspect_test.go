@@ -3,6 +3,7 @@ package redislist
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strconv"
 	"strings"
@@ -106,6 +107,84 @@ func TestInspectForeignKeys(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+}
+
+// Nor do keys of somebody else's where the workers should be: of the service there
+// is less to tell, and nothing less of the others.
+func TestInspectForeignWorkers(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, o Options, client *redis.Client) {
+		o.Catalogue = []string{"adder"}
+		tr := process(t, o)
+		ctx, k := t.Context(), tr.keys
+		lease := float64(client.Time(ctx).Val().Add(time.Minute).UnixMilli())
+		for _, service := range []string{calculator, "adder"} {
+			client.LPush(ctx, k.queue(service), "a")
+			client.ZAdd(ctx, k.workers(service), redis.Z{Score: lease, Member: "alive"})
+			client.LPush(ctx, k.backup(service, "alive"), "a")
+		}
+		number := func(n int64) *int64 { return &n }
+		status := func(name string, inFlight *int64, workers ...transports.WorkerStatus) transports.ServiceStatus {
+			return transports.ServiceStatus{
+				Name: name, Waiting: number(1), InFlight: inFlight,
+				Delayed: number(0), Retries: number(0), Suspects: number(0), Dead: number(0), Workers: append([]transports.WorkerStatus{}, workers...),
+			}
+		}
+		alive := transports.WorkerStatus{ID: "alive"}
+		for _, step := range []struct {
+			foreign string
+			want    transports.ServiceStatus
+		}{
+			{"none", status(calculator, number(1), alive)},
+			{k.about(calculator), status(calculator, number(1), alive)},
+			{k.former(calculator), status(calculator, nil, alive)},
+			{k.workers(calculator), status(calculator, nil)},
+		} {
+			if step.foreign != "none" {
+				client.Set(ctx, step.foreign, "a", 0)
+			}
+			all, err := tr.Services(ctx)
+			if err != nil {
+				t.Errorf("foreign key %s: %v", step.foreign, err)
+			}
+			if d := cmp.Diff([]transports.ServiceStatus{status("adder", number(1), alive), step.want}, all); d != "" {
+				t.Errorf("foreign key %s (-want +got):\n%s", step.foreign, d)
+			}
+		}
+	})
+}
+
+// A service about which the broker does not want to talk hides no other.
+func TestInspectForbiddenService(t *testing.T) {
+	t.Parallel()
+	server := brokertest.Redis(t)
+	client := redisAt(t, server.URL)
+	log := &lines{}
+	tr := process(t, Options{URL: server.URL, Catalogue: []string{"secret"}, Log: slog.New(slog.NewTextHandler(log, nil))})
+	ctx := t.Context()
+	if err := tr.Ping(ctx); err != nil { // and so announces
+		t.Fatal(err)
+	}
+	client.LPush(ctx, tr.keys.queue(calculator), "a")
+	allow := func(patterns ...any) {
+		t.Helper()
+		if err := client.Do(ctx, append([]any{"ACL", "SETUSER", "default", "resetkeys"}, patterns...)...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	allow("~*calculator*", "~"+tr.keys.services())
+	all, err := tr.Services(ctx)
+	if err != nil || len(all) != 2 || all[0].Waiting == nil || *all[0].Waiting != 1 || all[1].Name != "secret" || all[1].Waiting != nil || all[1].Workers == nil {
+		t.Errorf("Services: %+v, %v", all, err)
+	}
+	if got := log.with("cannot be inspected"); len(got) != 1 || !strings.Contains(got[0], "secret") || !strings.Contains(got[0], "NOPERM") {
+		t.Errorf("logged %q, want which service and why", got)
+	}
+	// Where there is nothing to tell of any, somebody must say why.
+	allow("~" + tr.keys.services())
+	if all, err := tr.Services(ctx); err == nil || !strings.Contains(err.Error(), "NOPERM") || errors.Is(err, transports.ErrUnavailable) {
+		t.Errorf("Services: %+v, %v, want the broker's refusal", all, err)
+	}
 }
 
 // To tell how long the next message has waited, its megabytes stay where they are.

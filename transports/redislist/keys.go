@@ -1,6 +1,7 @@
 package redislist
 
 import (
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -42,8 +43,12 @@ func (k keys) paused(service string) string    { return k.of(service, "paused") 
 func (k keys) cancelled(service string) string { return k.of(service, "cancelled") } // message id -> its caller's deadline
 
 func (k keys) unique(service, key string) string { return k.of(service, "u:") + key } // id of the message that waits, expires
-func (k keys) kept(service, key string) string   { return k.of(service, "x:") + key } // claim or reply of a deduplicated message, expires
-func (k keys) backups(service string) string     { return k.of(service, "w:") }       // prefix of the backup lists
+// kept names the record of a deduplicated message. The method is escaped, so that
+// no other pair of method and key has the same.
+func (k keys) kept(service, method, key string) string {
+	return k.of(service, "x:") + url.QueryEscape(method) + ":" + key
+}                                            // claim or reply of a deduplicated message, expires
+func (k keys) backups(service string) string { return k.of(service, "w:") } // prefix of the backup lists
 func (k keys) backup(service, id string) string {
 	return k.backups(service) + id
 }

@@ -25,7 +25,7 @@ func (w *worker) renew(sent time.Time, n news) (stir bool) {
 	w.leased, w.news = sent, n
 	var cancels []context.CancelCauseFunc
 	for e := range w.entries {
-		if n.cancelled[e.frame.ID] {
+		if e.isIn(n.cancelled) {
 			cancels = append(cancels, e.cancel)
 		}
 	}
@@ -55,10 +55,17 @@ func (w *worker) exhausted(alone bool) {
 	}
 }
 
-func (w *worker) isCancelled(id string) bool {
+func (w *worker) isCancelled(e *entry) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return id != "" && w.news.cancelled[id]
+	return e.isIn(w.news.cancelled)
+}
+
+// isIn reports whether an entry is a call among those with the given ids. Nothing
+// else can be cancelled; a dead letter that was retried has the id of the call that
+// it once was.
+func (e *entry) isIn(ids map[string]bool) bool {
+	return e.frame.replyTo != "" && ids[e.frame.ID]
 }
 
 func (w *worker) beatenLocked() {

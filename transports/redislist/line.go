@@ -136,6 +136,9 @@ func (l *line) connect() (*connection, error) {
 		if !inTime {
 			return nil, fmt.Errorf("broker accepts connections but has not answered for %v", l.dialer.timing.connect)
 		}
+		if why := conn.socket.refusal(); why != "" && !answered(err) {
+			return nil, fmt.Errorf("greet broker: %s: %w", why, err)
+		}
 		return nil, fmt.Errorf("greet broker: %w", err)
 	}
 	return conn, nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,10 +14,7 @@ import (
 
 // settlementOf says what is to become of a message.
 func (s *server) settlementOf(e *entry, o transports.Outcome) *settlement {
-	out := &settlement{entry: e, action: actDone, record: e.record}
-	if e.givenUp != "" {
-		return s.giveUp(e, out)
-	}
+	out := &settlement{entry: e, action: actDone, claim: e.claim}
 	switch o.Verdict {
 	case transports.Retry:
 		out.action, out.delay = actRetry, o.After
@@ -28,7 +26,7 @@ func (s *server) settlementOf(e *entry, o transports.Outcome) *settlement {
 	case transports.NotMine:
 		out.action, out.next = actYield, e.raw
 	case transports.Suspect:
-		next := s.died(e.frame)
+		next := s.died(e.frame, o.Err)
 		out.action, out.next = actReturn, next.encode()
 	case transports.Done:
 		out.keep, out.kept = o.Keep, o.Reply
@@ -38,9 +36,12 @@ func (s *server) settlementOf(e *entry, o transports.Outcome) *settlement {
 		if err != nil {
 			// Keep the message rather than lose what was to follow it.
 			s.log.Error("message cannot follow, request buried", "service", s.service.Name, "method", m.Method, "err", err)
-			return &settlement{entry: e, action: actBury, record: e.record, next: s.buried(s.failed(e.frame, err), err.Error())}
+			return &settlement{entry: e, action: actBury, claim: e.claim, next: s.buried(s.failed(e.frame, err), errorText(err))}
 		}
 		out.follow = append(out.follow, f)
+	}
+	for _, d := range o.Dead {
+		out.follow = append(out.follow, s.deadFollower(d))
 	}
 	if o.Reply != nil {
 		s.address(e, out, o.Reply)
@@ -68,18 +69,18 @@ func (s *server) address(e *entry, out *settlement, reply []byte) {
 }
 
 // giveUp buries a message that worker after worker died of, and tells its caller.
-func (s *server) giveUp(e *entry, out *settlement) *settlement {
+func (s *server) giveUp(e *entry, why string) *settlement {
+	out := &settlement{entry: e, action: actBury, next: s.buried(e.frame, why)}
 	s.stats.givenUp.Add(1)
 	s.log.Error("request given up, it is among the dead letters", "service", s.service.Name,
-		"method", e.frame.Method, "id", e.frame.ID, "reason", e.givenUp)
-	out.action, out.next = actBury, s.buried(e.frame, e.givenUp)
+		"method", e.frame.Method, "id", e.frame.ID, "reason", why)
 	switch {
 	case e.frame.bare:
 		if list := bareReplyList(e.frame.Body); list != "" {
-			out.replyTo, out.reply, out.life = list, bareGivenUp(list, e.givenUp), s.timing.article
+			out.replyTo, out.reply, out.life = list, bareGivenUp(list, why), s.timing.article
 		}
 	case s.keys.isReplies(e.frame.replyTo):
-		out.replyTo, out.reply, out.life = e.frame.replyTo, encodeGivenUp(e.frame.ID, e.givenUp), s.replyLife(e.frame.Expires)
+		out.replyTo, out.reply, out.life = e.frame.replyTo, encodeNoReply(e.frame.ID, givenUp+why), s.replyLife(e.frame.Expires)
 	}
 	return out
 }
@@ -94,9 +95,9 @@ func (s *server) failed(f frame, cause error) frame {
 }
 
 // died returns a message as it stands after one more worker had to be given up for it.
-func (s *server) died(f frame) frame {
+func (s *server) died(f frame, why error) frame {
 	f.deaths++
-	return s.recorded(f, transports.Attempt{Died: true})
+	return s.recorded(f, transports.Attempt{Died: true, Error: errorText(why)})
 }
 
 // recorded returns a message with one more attempt of this worker in its history.
@@ -122,7 +123,17 @@ func errorText(err error) string {
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	return short(err.Error(), mostError)
+}
+
+const mostError = 2048 // bytes of an error that travels with a message
+
+// short cuts a text that travels with a message to so many bytes.
+func short(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // followerOf returns the wire form of a message that follows.
@@ -133,10 +144,7 @@ func (s *server) followerOf(m transports.Message) (follower, error) {
 	if err := s.complete(&m); err != nil {
 		return follower{}, err
 	}
-	m.History = slices.Clone(m.History)
-	for i := range m.History {
-		m.History[i].At = s.clock.toBroker(m.History[i].At)
-	}
+	m.History = s.historyToBroker(m.History)
 	f := follower{to: "queue", raw: s.commands.encode(frame{Message: m})}
 	if !m.NotBefore.IsZero() {
 		f.to, f.due = "delayed", s.clock.toBroker(m.NotBefore).UnixMilli()
@@ -147,14 +155,34 @@ func (s *server) followerOf(m transports.Message) (follower, error) {
 	return f, nil
 }
 
+// deadFollower returns the wire form of a dead letter that leaves with a settlement.
+func (s *server) deadFollower(d transports.DeadLetter) follower {
+	m := d.Message
+	m.History = s.historyToBroker(m.History)
+	f := frame{Message: m, deaths: d.Deaths}
+	f.Enqueued = s.clock.now()
+	return follower{to: "dead", raw: s.buried(f, short(d.Reason, mostError))}
+}
+
+func (s *server) historyToBroker(history []transports.Attempt) []transports.Attempt {
+	history = slices.Clone(history)
+	for i := range history {
+		history[i].At = s.clock.toBroker(history[i].At)
+	}
+	return history
+}
+
 // replyLife is how long a caller's reply list lives on after a reply: longer than
 // the caller waits.
 func (s *server) replyLife(expires time.Time) time.Duration {
 	if expires.IsZero() {
 		return s.timing.reply
 	}
-	return max(s.timing.reply, expires.Sub(s.clock.now())+s.timing.reply)
+	return min(max(s.timing.reply, expires.Sub(s.clock.now())+s.timing.reply), mostReplyLife)
 }
+
+// mostReplyLife bounds what a stranger's Expires can have the broker keep.
+const mostReplyLife = 24 * time.Hour
 
 // unanswered counts a reply that has nowhere to go, and says so about once a
 // minute: whoever sends such requests would otherwise wait without a hint.

@@ -65,7 +65,7 @@ type Transport struct {
 	stats    counters
 	commands *commands
 	replies  *replies
-	memory   sync.Once // what the broker does when its memory is full was looked at
+	evicts   string // the eviction policy that was warned of last; for greet alone
 	crews    crews
 
 	ctx     context.Context // ends when the connections are to be given up

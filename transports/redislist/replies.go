@@ -3,6 +3,7 @@ package redislist
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -136,7 +137,7 @@ func (r *replies) deliver(raw string) {
 	case f.ID == "" || answer == nil:
 		r.t.stats.lateReplies.Add(1)
 	case f.err != "":
-		answer <- reply{err: fmt.Errorf("%w: %s", transports.ErrBuried, f.err)}
+		answer <- reply{err: noReply(f.err)}
 	default:
 		answer <- reply{body: f.Body}
 	}
@@ -147,4 +148,11 @@ func (r *replies) deliver(raw string) {
 type reply struct {
 	body []byte
 	err  error
+}
+
+func noReply(why string) error {
+	if why, ok := strings.CutPrefix(why, givenUp); ok {
+		return fmt.Errorf("%w: %s", transports.ErrBuried, why)
+	}
+	return fmt.Errorf("there will be no reply: %s", why)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1" // Redis names scripts by it
 	_ "embed"
 	"encoding/hex"
+	"fmt"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -54,14 +55,14 @@ var (
 	leaveSource string
 
 	beatScript    = newScript(beatSource)
-	promoteScript = newScript(suspectsSource + promoteSource)
-	sweepScript   = newScript(suspectsSource + sweepSource)
-	settleScript  = newScript(suspectsSource + settleSource)
+	promoteScript = newScript(withSuspects(promoteSource))
+	sweepScript   = newScript(withSuspects(sweepSource))
+	settleScript  = newScript(withSuspects(settleSource))
 	takeScript    = newScript(takeSource)
-	suspectScript = newScript(suspectSource)
+	suspectScript = newScript(withSuspects(suspectSource))
 	turnScript    = newScript(turnSource)
 	claimScript   = newScript(claimSource)
-	leaveScript   = newScript(suspectsSource + leaveSource)
+	leaveScript   = newScript(withSuspects(leaveSource))
 )
 
 // The caller's.
@@ -90,3 +91,8 @@ var (
 	//go:embed lua/unbury.lua
 	unburySource string
 )
+
+// withSuspects puts in front of a script what those that move messages share.
+func withSuspects(source string) string {
+	return fmt.Sprintf("local most_deaths = %d\n", mostDeaths) + suspectsSource + source
+}

@@ -114,6 +114,7 @@ func (s *server) takeUntilStopped(ctx, life context.Context, w *worker, fenced <
 		why = cmp.Or(s.commands.refusalErr(), transports.ErrUnavailable)
 	case <-fenced:
 		why = errFenced
+	case why = <-w.failed:
 	case why = <-stopped:
 		stopped <- why
 	}
@@ -227,7 +228,7 @@ func (s *server) leave(w *worker) {
 	if err := s.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
 		return leaveScript.call(ctx, p, keys, w.id)
 	}); err != nil {
-		s.log.Debug("leave", "service", name, "error", err)
+		s.log.Debug("leave", "service", name, "err", err)
 	}
 }
 

@@ -13,7 +13,8 @@ const (
 	actDone   = "done"
 	actReturn = "return" // to the front of its list
 	actYield  = "yield"  // to its end
-	actRetry  = "retry"  // to the queue's end, after a delay
+	actDelay  = "delay"  // to the queue's end, after a delay
+	actRetry  = "retry"  // likewise, as one that failed
 	actBury   = "bury"   // to the dead-letter list
 )
 
@@ -28,7 +29,7 @@ type settlement struct {
 	replyTo string // "": nobody waits
 	reply   []byte
 	life    time.Duration // of the reply list
-	record  string        // key of the message's claim; "": it was not claimed
+	claim   claim         // the message's; the zero value where there is none
 	keep    time.Duration // how long the reply is recorded there; 0: the claim is dropped
 	kept    []byte        // the body of that reply; nil where none was owed
 	follow  []follower
@@ -50,8 +51,8 @@ func (s *settlement) followSize() (size int) {
 
 // A follower is a message for the same service that leaves with a settlement.
 type follower struct {
-	to  string // "queue", "delayed" or "retry"
-	due int64  // in Unix milliseconds by the broker's clock, unless it goes to the queue
+	to  string // "queue", "delayed", "retry" or "dead"
+	due int64  // of the delayed ones, in Unix milliseconds by the broker's clock
 	raw string
 }
 
@@ -94,7 +95,7 @@ func (b *settledBatch) send(ctx context.Context, p redis.Pipeliner) {
 	w := b.settles[0].worker
 	k, name := w.keys, w.service
 	keys := []string{w.backup, w.queue, k.suspects(name), k.alone(name), k.delayed(name), k.retry(name), k.dead(name)}
-	args := make([]any, 0, 11*len(b.settles))
+	args := make([]any, 0, 12*len(b.settles))
 	position := make(map[string]int)
 	index := func(key string) int {
 		if key == "" {
@@ -115,7 +116,7 @@ func (b *settledBatch) send(ctx context.Context, p redis.Pipeliner) {
 			}
 		}
 		args = append(args, s.entry.raw, s.action, s.next, s.delay.Milliseconds(), index(s.replyTo), s.life.Milliseconds(), s.reply,
-			index(s.record), s.keep.Milliseconds(), recorded, len(s.follow))
+			index(s.claim.record), s.claim.word, s.keep.Milliseconds(), recorded, len(s.follow))
 		for _, f := range s.follow {
 			args = append(args, f.to, f.due, f.raw)
 		}
@@ -123,41 +124,52 @@ func (b *settledBatch) send(ctx context.Context, p redis.Pipeliner) {
 	b.cmd = settleScript.call(ctx, p, keys, args...)
 }
 
-// resolve hands out the results and returns what must be sent again where there are none.
-func (b *settledBatch) resolve(failed error) (again []*settlement) {
+// resolve hands out the results, or returns what must be sent again: at once where
+// the trouble is the broker's, later and alone where it may be the settlement's own.
+func (b *settledBatch) resolve(failed error) (again, later []*settlement) {
 	if failed == nil {
 		results, _ := b.cmd.Int64Slice()
 		for i, s := range b.settles {
 			s.done(settleResult(results[i]))
 		}
-		return nil
+		return nil, nil
 	}
-	refused := answered(failed) && !isTransient(failed)
 	for _, s := range b.settles {
-		if refused && len(b.settles) == 1 {
-			s.refused++
-		} else if refused {
-			s.refused = 1
-		}
-		if s.refused == mostRefusals {
-			s.replyTo, s.reply, s.follow = "", nil, nil // at least the message itself
-		}
-		if s.worker.isFenced() {
+		switch {
+		case s.worker.isFenced():
 			s.done(notMine)
-		} else {
+		case !answered(failed) || isBrokerWide(failed):
 			again = append(again, s)
+		default:
+			if s.refused++; len(b.settles) > 1 {
+				s.refused = 1 // it may have been a neighbour's fault
+			}
+			later = append(later, s)
 		}
 	}
-	return again
+	return again, later
 }
 
-// A settlement that the broker has refused so often is tried without what it
-// carries: a reply may be larger than the broker takes.
+// mostRefusals is how often a settlement may be refused before it is tried without
+// the reply that it carries, which is what the broker may be refusing.
 const mostRefusals = 3
 
-// isTransient reports whether an error of the broker's passes by itself.
-func isTransient(err error) bool {
-	for _, word := range []string{"NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "BUSY", "TRYAGAIN", "OOM"} {
+// shed lets go of the reply of a settlement that is refused again and again, unless
+// it waits for people to remove a foreign key. What follows is never let go.
+func (s *settlement) shed(refusal error) bool {
+	if s.refused != mostRefusals || strings.Contains(refusal.Error(), "WRONGTYPE") || s.replyTo == "" && s.kept == nil {
+		return false
+	}
+	s.replyTo, s.reply, s.keep, s.kept = "", nil, 0, nil
+	return true
+}
+
+// isBrokerWide reports whether an error of the broker's concerns whatever is asked
+// of it, and passes by itself.
+func isBrokerWide(err error) bool {
+	for _, word := range []string{
+		"NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "OOM", "MISCONF", "NOREPLICAS",
+	} {
 		if strings.Contains(err.Error(), word) {
 			return true
 		}

@@ -1,7 +1,10 @@
 package redislist
 
 import (
+	"cmp"
 	"context"
+	"math"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -34,7 +37,7 @@ func (f *fetcher) runSuspects(ctx context.Context, w *worker, n int) (begun int,
 		return 0, nil // whichever ends first stirs the fetcher
 	}
 	raws, err := f.takeSuspects(w, w.keys.suspects(w.service), room)
-	if err == nil && len(raws) < room {
+	if err == nil && len(raws) == 0 {
 		w.exhausted(false)
 	}
 	begun = f.receive(ctx, w, raws, func(w *worker, e *entry) bool {
@@ -50,6 +53,9 @@ func (f *fetcher) runSuspects(ctx context.Context, w *worker, n int) (begun int,
 
 // runAlone empties this process and runs what must run alone, if it is this
 // worker's turn to do so. It is given n slots and lets go of them.
+//
+// A handler that runs alone and calls its own service waits for another worker to
+// answer; where there is none, it runs into its deadline.
 func (f *fetcher) runAlone(ctx context.Context, w *worker, n int) (taken int, err error) {
 	defer func() { f.release(n) }()
 	mine, err := f.takeTurn(w)
@@ -58,53 +64,80 @@ func (f *fetcher) runAlone(ctx context.Context, w *worker, n int) (taken int, er
 		return 0, err
 	}
 	defer f.giveTurn(w)
-	for {
-		for n < cap(f.slots) {
-			select {
-			case f.slots <- struct{}{}:
-				n++
-			case <-ctx.Done():
-				return taken, nil
-			}
+	patience := time.NewTimer(f.timing.lease) // one long job must not keep all others from being taken
+	defer patience.Stop()
+	for ctx.Err() == nil && !w.heard().paused {
+		got, quiet := f.empty(ctx, w, cap(f.slots)-n, patience.C)
+		if n += got; !quiet {
+			f.busy = time.Now()
+			break
 		}
-		raws, err := f.takeSuspects(w, w.keys.alone(w.service), 1, w.id)
-		if len(raws) == 0 {
-			w.exhausted(true)
-			return taken, err
-		}
+		w.awaitLease(ctx, f.timing.lease)
+		raws, err := f.takeSuspects(w, w.keys.alone(w.service), 1, w.keys.turn(w.service))
 		begun := f.receive(ctx, w, raws, func(w *worker, e *entry) bool {
 			f.begin(w, e)
 			return true
 		})
+		patience.Stop() // the next wait is for the message that runs alone
 		n -= begun
-		taken++
-		if err != nil {
+		taken += begun
+		if begun == 0 || err != nil {
+			w.exhausted(true)
 			return taken, err
 		}
 	}
+	return taken, nil
 }
 
-// takeSuspects moves up to n messages from a list of suspects into the backup list.
-func (f *fetcher) takeSuspects(w *worker, list string, n int, turn ...any) (raws []string, err error) {
+// empty waits until nothing runs in this process and nothing is left in its backup
+// list. It acquires slots and returns how many, and whether it came to that.
+func (f *fetcher) empty(ctx context.Context, w *worker, slots int, limit <-chan time.Time) (got int, quiet bool) {
+	for _, e := range w.takeFound(math.MaxInt) {
+		f.putBack(w, e) // adopted and not begun
+	}
+	for got < slots {
+		select {
+		case f.slots <- struct{}{}:
+			got++
+		case <-limit:
+			return got, false
+		case <-ctx.Done():
+			return got, false
+		}
+	}
+	// A handler lets go of its slot before its message is settled.
+	select {
+	case <-w.quiet():
+		return got, true
+	case <-limit:
+	case <-ctx.Done():
+	}
+	return got, false
+}
+
+// mayRunAlone reports whether this worker should try to empty itself: not again for
+// a while after a long job has kept it from that.
+func (f *fetcher) mayRunAlone() bool { return time.Since(f.busy) > 4*f.timing.lease }
+
+// takeSuspects moves up to n messages from a list of suspects into the backup list,
+// with a turn only while that is this worker's.
+func (f *fetcher) takeSuspects(w *worker, list string, n int, turn ...string) (raws []string, err error) {
 	var cmd *redis.Cmd
 	lineErr := f.line.exec(func(p redis.Pipeliner) {
-		args := append([]any{n, maxExchange}, turn...)
-		cmd = suspectScript.call(f.ctx, p, []string{list, w.backup, w.keys.turn(w.service)}, args...)
+		keys := append([]string{list, w.backup, w.keys.workers(w.service)}, turn...)
+		cmd = suspectScript.call(f.ctx, p, keys, w.id, n, maxExchange)
 	})
 	w.note(lineErr)
 	if cmd != nil {
 		raws, err = cmd.StringSlice()
 	}
-	if lineErr != nil {
-		err = lineErr
-	}
-	return raws, err
+	return raws, cmp.Or(lineErr, err)
 }
 
 func (f *fetcher) takeTurn(w *worker) (mine bool, err error) {
 	var cmd *redis.Cmd
 	err = f.line.exec(func(p redis.Pipeliner) {
-		cmd = turnScript.call(f.ctx, p, []string{w.keys.turn(w.service)}, w.id, f.timing.lease.Milliseconds())
+		cmd = f.turn(p, w, f.timing.lease)
 	})
 	if err != nil {
 		return false, err
@@ -117,10 +150,13 @@ func (f *fetcher) takeTurn(w *worker) (mine bool, err error) {
 // expires with the lease.
 func (f *fetcher) giveTurn(w *worker) {
 	f.commands.addTask(&task{
-		ctx: f.ctx,
-		add: func(p redis.Pipeliner) redis.Cmder {
-			return turnScript.call(f.ctx, p, []string{w.keys.turn(w.service)}, w.id, 0)
-		},
+		ctx:  f.ctx,
+		add:  func(p redis.Pipeliner) redis.Cmder { return f.turn(p, w, 0) },
 		done: func(redis.Cmder, error) {},
 	})
+}
+
+func (f *fetcher) turn(p redis.Pipeliner, w *worker, lease time.Duration) *redis.Cmd {
+	keys := []string{w.keys.turn(w.service), w.keys.workers(w.service)}
+	return turnScript.call(f.ctx, p, keys, w.id, lease.Milliseconds())
 }

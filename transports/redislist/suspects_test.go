@@ -31,7 +31,7 @@ func TestSweepNeedsSteadyBeats(t *testing.T) {
 	sweep := func() []int64 {
 		t.Helper()
 		keys := []string{k.workers(calculator), k.steady(calculator), k.former(calculator), k.about(calculator), k.queue(calculator), k.suspects(calculator), k.alone(calculator)}
-		got, err := client.Eval(ctx, suspectsSource+sweepSource, keys, "me", lease, k.backups(calculator), 1<<20, 3_600_000).Int64Slice()
+		got, err := client.Eval(ctx, sweepScript.source, keys, "me", lease, k.backups(calculator), 1<<20, 3_600_000).Int64Slice()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,7 @@ type timing struct {
 	reply   time.Duration // life of a process's reply list after the last reply
 	article time.Duration // life of a reply list named by a request's id
 	claim   time.Duration // life of a claim that nobody settles; void as soon as its worker is dead
+	twin    time.Duration // how long a message waits in its slot for one with its key that runs, and then elsewhere
 	stall   time.Duration // a service that could take nothing for so long, from a broker that answers, is broken
 	closing time.Duration // Close waits no longer than this for handlers and, again, for the broker
 }
@@ -36,6 +37,7 @@ func defaultTiming() timing {
 		reply:   time.Minute,
 		article: 30 * time.Second,
 		claim:   24 * time.Hour,
+		twin:    time.Second,
 		stall:   3 * time.Minute,
 		closing: 2 * time.Second,
 	}

@@ -58,20 +58,30 @@ func lifeOfClaim(m transports.Message) time.Duration {
 // releaseUnique gives the claim of m's unique key up, if it is m's own. Until the
 // broker has done so, a message that ought to follow m would be dropped; so it
 // tries until it is done. It fails when ctx ends, when the transport is closed, and
-// where the key holds something else.
+// when the broker answers with an error that does not pass by itself: then it warns,
+// since the claim stands until it expires.
 func (t *Transport) releaseUnique(ctx context.Context, service string, m transports.Message) error {
 	if m.Unique == "" {
 		return nil
 	}
 	for failures := 1; ; failures++ {
+		var answer redis.Cmder
 		err := t.commands.do(ctx, func(p redis.Pipeliner) redis.Cmder {
-			return releaseScript.call(ctx, p, []string{t.keys.unique(service, m.Unique)}, m.ID)
+			answer = releaseScript.call(ctx, p, []string{t.keys.unique(service, m.Unique)}, m.ID)
+			return answer
 		})
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, transports.ErrClosed), strings.Contains(err.Error(), "WRONGTYPE"):
+		case ctx.Err() != nil: // the command may be under way yet, so its answer must not be read
+			return t.journey("release unique key", ctx.Err())
+		case errors.Is(err, transports.ErrClosed):
 			return t.journey("release unique key", err)
+		// Of the command itself: an answered greeting says nothing of this key.
+		case answer != nil && answered(answer.Err()) && !isBrokerWide(answer.Err()):
+			t.log.Warn("unique key not released, messages with it are dropped until it expires",
+				"service", service, "id", m.ID, "unique", m.Unique, "err", err)
+			return t.refusal("release unique key", err)
 		}
 		if wait(ctx, backoff(failures)) != nil {
 			return t.journey("release unique key", ctx.Err())

@@ -27,6 +27,8 @@ type worker struct {
 	backup  string
 	stir    func() // has the fetcher look what there is to do
 
+	failed chan error // holds why beats will never succeed, if that is so
+
 	mu      sync.Mutex          // guards what follows
 	entries map[*entry]struct{} // taken and not settled
 	known   map[string]int      // how often each message is among the entries
@@ -54,9 +56,7 @@ type entry struct {
 
 	cautious bool // a suspect that holds one of server.cautious
 
-	// Noted by its handler's goroutine, for the settlement.
-	givenUp string // why it will not be run (again)
-	record  string // key of its claim
+	claim claim // made by its handler's goroutine, ended by the settlement
 }
 
 func newWorker(k keys, service string) *worker {
@@ -65,6 +65,7 @@ func newWorker(k keys, service string) *worker {
 		keys: k, service: service, id: id,
 		queue: k.queue(service), backup: k.backup(service, id),
 		entries: make(map[*entry]struct{}), known: make(map[string]int),
+		failed:  make(chan error, 1),
 		adopted: make(map[string]int), changed: make(chan struct{}), beaten: make(chan struct{}),
 	}
 }

@@ -18,6 +18,15 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = redis.call('ZSCORE', workers, me)
 
+-- Where one of the keys is not what it should be, this fails, and before the beat
+-- counts: a worker that never hears the answer must not look alive.
+redis.call('ZREMRANGEBYSCORE', cancelled, '-inf', now)
+local due = redis.call('ZCOUNT', delayed, '-inf', now) + redis.call('ZCOUNT', retry, '-inf', now)
+local answer = {
+  1, now, redis.call('EXISTS', paused), redis.call('LLEN', suspects), redis.call('LLEN', alone),
+  due > 0 and 1 or 0, redis.call('ZRANGE', cancelled, 0, 999),
+}
+
 if ARGV[3] == '1' then
   redis.call('HSET', about, me, ARGV[4])
   ends = nil
@@ -39,9 +48,4 @@ if redis.call('GET', turn) == me then
   redis.call('PEXPIRE', turn, lease)
 end
 
-local due = redis.call('ZCOUNT', delayed, '-inf', now) + redis.call('ZCOUNT', retry, '-inf', now)
-redis.call('ZREMRANGEBYSCORE', cancelled, '-inf', now)
-return {
-  1, now, redis.call('EXISTS', paused), redis.call('LLEN', suspects), redis.call('LLEN', alone),
-  due > 0 and 1 or 0, redis.call('ZRANGE', cancelled, 0, 999),
-}
+return answer

@@ -25,14 +25,19 @@ if type(first) ~= 'string' or string.find(string.sub(first, 1, 1), '[{%[%s]') th
 end
 
 -- What a dead worker has left behind is in flight until a live one gives it back.
-local in_flight, counted = 0, {}
+local in_flight, counted, known = 0, {}, true
 for _, key in ipairs({workers, former}) do
-  for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+  local ids = redis.pcall('ZRANGE', key, 0, -1)
+  known = known and not ids.err
+  for _, id in ipairs(ids) do -- an error has none
     if not counted[id] then
       counted[id] = true
       in_flight = in_flight + math.max(0, size('LLEN', ARGV[1] .. id))
     end
   end
+end
+if not known then
+  in_flight = -1
 end
 
 local suspected, single = size('LLEN', suspects), size('LLEN', alone)
@@ -46,8 +51,9 @@ local out = {
   now, redis.call('EXISTS', paused), size('LLEN', queue), string.sub(first, 1, 32768), in_flight,
   size('ZCARD', delayed), size('ZCARD', retry), suspected, size('LLEN', dead),
 }
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', workers, now, '+inf')) do
+for _, id in ipairs(redis.pcall('ZRANGEBYSCORE', workers, now, '+inf')) do
+  local description = redis.pcall('HGET', about, id)
   out[#out + 1] = id
-  out[#out + 1] = redis.call('HGET', about, id) or ''
+  out[#out + 1] = type(description) == 'string' and description or ''
 end
 return out

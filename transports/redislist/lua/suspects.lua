@@ -2,9 +2,10 @@
 --
 -- A message that was running when a worker died says so in its first line. Such
 -- messages wait apart from others: with one death, or too many to be run again,
--- in "suspects"; in between, which is when it must run alone, in "alone".
-local most_deaths = 3
+-- in "suspects"; in between, which is when it must run alone, in "alone". How many
+-- are too many, most_deaths, stands in front of this file when it is run.
 
+-- Read alike by deathsOf in Go.
 local function deaths_of(raw)
   local _, stop, deaths = string.find(raw, '^Deaths: (%d%d?%d?)\n')
   return tonumber(deaths or 0), stop or 0
