@@ -63,6 +63,8 @@ func (w *stuckWatch) watch(running, taking context.Context) {
 		select {
 		case <-taking.Done():
 			return
+		case <-running.Done():
+			return
 		case <-ticker.C:
 		}
 		if why := w.tooMany(time.Now()); why != nil {

@@ -108,7 +108,8 @@ type Caller interface {
 
 	// Send delivers m and expects no reply. A nil error means that the broker
 	// has it. ctx bounds the hand-over alone: the message expires only where
-	// m.Expires is set. When the connection broke between handing over and the
+	// m.Expires is set. It fails at once where Call does, with the same errors,
+	// ErrNoService among them. When the connection broke between handing over and the
 	// broker's word, the error is ErrUnknownOutcome.
 	Send(ctx context.Context, service string, m Message) error
 }

@@ -15,9 +15,9 @@ import (
 // away with its history, takes nobody with it, and runs once the app is fixed.
 func poison(w *world) {
 	w.startBroker()
-	// Each worker may have 4 GiB of addresses, and a request 2 s: that ends runaway
-	// memory and endless loops.
-	start := func(env ...string) *worker { return w.start(4<<20, append(env, "JOURNEYMAN_TIMEOUT=2s")...) }
+	// Each worker may have 4 GiB of addresses, and a request 1 s: that ends runaway
+	// memory and, ten times as long after its grace, a worker with an endless loop.
+	start := func(env ...string) *worker { return w.start(4<<20, append(env, "JOURNEYMAN_TIMEOUT=1s")...) }
 	for range 4 {
 		start().awaitServing()
 	}

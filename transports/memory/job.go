@@ -34,7 +34,7 @@ type reply struct {
 
 // newJob returns a job with a copy of a message as its sender composed it.
 func newJob(m transports.Message, replies chan reply) *job {
-	m.Failures, m.Redelivered, m.History = 0, false, nil
+	m.Failures, m.Redelivered, m.Unread, m.History = 0, false, false, nil
 	return &job{message: clone(m), replies: replies}
 }
 

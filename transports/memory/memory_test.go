@@ -22,7 +22,7 @@ func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
-		tr := memory.New().Open(memory.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		tr := memory.New().Open(memory.Options{Catalogue: []string{"poison"}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		defer tr.Close()
 		go tr.Serve(t.Context(), transports.Service{Name: "poison", Slots: 1,
 			Handler: func(_ context.Context, m transports.Message) transports.Outcome {
@@ -165,8 +165,8 @@ func TestUnannouncedIsNotListed(t *testing.T) {
 	t.Parallel()
 	tr := memory.Open("known")
 	defer tr.Close()
-	if err := tr.Send(t.Context(), "unheard", transports.Message{}); err != nil {
-		t.Fatal(err)
+	if err := tr.Send(t.Context(), "unheard", transports.Message{}); !errors.Is(err, transports.ErrNoService) {
+		t.Errorf("Send to a name that nobody announced: error %v, want ErrNoService", err)
 	}
 	all, err := tr.Services(t.Context())
 	if err != nil || len(all) != 1 || all[0].Name != "known" {

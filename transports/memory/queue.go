@@ -12,12 +12,12 @@ import (
 type queue struct {
 	announced bool
 	paused    bool
-	ready     *list.List              // of *job, next to run first
-	suspects  *list.List              // of *job: those that count deaths
-	later     []*job                  // not due yet, next to be due first
-	unique    map[string]*job         // by Message.Unique: those that hold one
-	claims    map[string]*job         // by Message.Key: deduplicated ones that run
-	kept      map[string]keptReply    // by Message.Key
+	ready     *list.List        // of *job, next to run first
+	suspects  *list.List        // of *job: those that count deaths
+	later     []*job            // not due yet, next to be due first
+	unique    map[string]*job   // by Message.Unique: those that hold one
+	claims    map[claimKey]*job // deduplicated ones that run
+	kept      map[claimKey]keptReply
 	dead      []transports.DeadLetter // oldest first
 	workers   []*worker
 	changed   chan struct{} // closed and replaced when there may be more to take
@@ -26,7 +26,7 @@ type queue struct {
 func newQueue() *queue {
 	return &queue{
 		ready: list.New(), suspects: list.New(), changed: make(chan struct{}),
-		unique: map[string]*job{}, claims: map[string]*job{}, kept: map[string]keptReply{},
+		unique: map[string]*job{}, claims: map[claimKey]*job{}, kept: map[claimKey]keptReply{},
 	}
 }
 

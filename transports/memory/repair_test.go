@@ -72,7 +72,7 @@ func TestLimitBindsNewMessagesAlone(t *testing.T) {
 func TestStopGivesBackWhatWaitsForAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		tr := memory.Open()
+		tr := memory.Open("a")
 		defer tr.Close()
 		entered, release := make(chan transports.Message, 2), make(chan struct{})
 		service := transports.Service{
@@ -189,7 +189,7 @@ func TestVisitorUsesTheTransport(t *testing.T) {
 func TestPanicInDedupe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		tr := memory.New().Open(memory.Options{Log: discard()})
+		tr := memory.New().Open(memory.Options{Catalogue: []string{"a"}, Log: discard()})
 		defer tr.Close()
 		go tr.Serve(t.Context(), transports.Service{Name: "a", Slots: 1,
 			Dedupe:  func(transports.Message) bool { panic("a bug") },

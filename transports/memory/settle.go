@@ -24,7 +24,7 @@ func (t *Transport) settle(d *delivery, o transports.Outcome) {
 	delete(w.running, j)
 	final := o.Verdict == transports.Done || o.Verdict == transports.Bury
 	if o.Keep > 0 && final {
-		q.keep(j.message.Key, bytes.Clone(o.Reply), o.Keep)
+		q.keep(j.claimKey(), bytes.Clone(o.Reply), o.Keep)
 	}
 	q.unclaim(j)
 
@@ -44,12 +44,12 @@ func (t *Transport) settle(d *delivery, o transports.Outcome) {
 		return
 	case transports.Suspect:
 		j.deaths++
-		j.note(w, true, nil)
+		j.note(w, true, o.Err)
 		if j.deaths < deadly {
 			q.again(j, 0)
 			return
 		}
-		reason := fmt.Sprintf("%d workers died, one after the other, while they ran it", j.deaths)
+		reason := fmt.Sprintf("%d workers died, or had to be replaced, while they ran it", j.deaths)
 		q.bury(j, reason)
 		j.answer(reply{err: fmt.Errorf("%w: %s", transports.ErrBuried, reason)})
 		return
@@ -65,8 +65,11 @@ func (t *Transport) settle(d *delivery, o transports.Outcome) {
 			m.ID = rand.Text()
 		}
 		m.Key = cmp.Or(m.Key, m.ID)
-		m.Redelivered = m.Failures > 0
+		m.Redelivered, m.Unread = m.Failures > 0, false
 		q.put(&job{message: clone(m)})
+	}
+	for _, d := range o.Dead {
+		q.buryAlong(d)
 	}
 	if o.Reply != nil {
 		j.answer(reply{body: bytes.Clone(o.Reply)})

@@ -118,8 +118,8 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 	return nil
 }
 
-// enqueue checks m and puts it into the queue of the service. With replies, the
-// service must have been announced.
+// enqueue checks m and puts it into the queue of the service, which must have been
+// announced.
 func (t *Transport) enqueue(ctx context.Context, service string, m transports.Message, replies chan reply) (*job, error) {
 	if err := transports.CheckName(service); err != nil {
 		return nil, err
@@ -140,9 +140,9 @@ func (t *Transport) enqueue(ctx context.Context, service string, m transports.Me
 	if err := t.alive(ctx); err != nil {
 		return nil, err
 	}
-	q := t.broker.queueLocked(service)
-	if replies != nil && !q.announced {
-		return nil, transports.ErrNoService
+	q, err := t.broker.announcedLocked(service)
+	if err != nil {
+		return nil, err
 	}
 	if now := time.Now(); !m.NotBefore.After(now) {
 		q.promote(now)

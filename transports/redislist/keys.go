@@ -34,7 +34,7 @@ func (k keys) delayed(service string) string { return k.of(service, "delayed") }
 func (k keys) retry(service string) string   { return k.of(service, "retry") }   // failed message -> due at
 func (k keys) dead(service string) string    { return k.of(service, "dead") }    // buried messages, newest first
 
-// Messages whose worker died: one such death, or none is left to be run; several.
+// Messages whose worker died, and those for which one more death would be too many.
 func (k keys) suspects(service string) string { return k.of(service, "suspects") }
 func (k keys) alone(service string) string    { return k.of(service, "alone") }
 func (k keys) turn(service string) string     { return k.of(service, "turn") } // who may run one of the latter now, expires

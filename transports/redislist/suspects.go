@@ -13,14 +13,17 @@ import (
 // what killed it, and all those that run beside it when it strikes again get one
 // more death. So that its neighbours are not given up in its place:
 //
-//   - a message with one death runs beside ordinary work, but with few others of its kind,
-//   - one with two or three runs alone in its process, so that a further death is its own doing,
-//   - one with more is not run again: it becomes a dead letter, and its caller is told.
+//   - a message with one or two deaths runs beside ordinary work, but with few others of its kind,
+//   - one with three runs alone in its process, so that a fourth is its own doing,
+//   - one with four is not run again: it becomes a dead letter, and its caller is told.
+//
+// More caution would cost more than it saves: most workers die of something else, and
+// what they ran must soon run again.
 //
 // Success forgets the deaths, since they are written in the message alone.
 const mostDeaths = 3
 
-// runSuspects begins messages with one death in up to n slots, as many as may run
+// runSuspects begins messages with one or two deaths in up to n slots, as many as may run
 // at once. It returns how many slots it has used.
 func (f *fetcher) runSuspects(ctx context.Context, w *worker, n int) (begun int, err error) {
 	room := 0

@@ -71,7 +71,7 @@ func TestSweepNeedsSteadyBeats(t *testing.T) {
 	// goes where it can do less harm.
 	for i, test := range []struct{ before, after, list string }{
 		{"Id: 4\n\n{}", "Deaths: 1\nHistory: NOW died dead\nId: 4\n\n{}", k.suspects(calculator)},
-		{"Deaths: 1\nHistory: 7 died x\nId: 4\n\n{}", "Deaths: 2\nHistory: NOW died dead\nHistory: 7 died x\nId: 4\n\n{}", k.alone(calculator)},
+		{"Deaths: 1\nHistory: 7 died x\nId: 4\n\n{}", "Deaths: 2\nHistory: NOW died dead\nHistory: 7 died x\nId: 4\n\n{}", k.suspects(calculator)},
 		{"Deaths: 2\nId: 4\n\n{}", "Deaths: 3\nHistory: NOW died dead\nId: 4\n\n{}", k.alone(calculator)},
 		{"Deaths: 3\nId: 4\n\n{}", "Deaths: 4\nHistory: NOW died dead\nId: 4\n\n{}", k.suspects(calculator)},
 	} {
@@ -204,7 +204,7 @@ func TestAlone(t *testing.T) {
 		})
 	}
 	client.LPush(t.Context(), caller.keys.alone(calculator), "Deaths: 2\nId: 1\n\nalone 1", "Deaths: 3\nId: 2\n\nalone 2")
-	client.LPush(t.Context(), caller.keys.queue(calculator), "Deaths: 2\nId: 3\n\nalone 3") // where none should be
+	client.LPush(t.Context(), caller.keys.queue(calculator), "Deaths: 3\nId: 3\n\nalone 3") // where none should be
 	for range 3 {
 		select {
 		case <-ran:

@@ -18,6 +18,7 @@ func deadLetterCases() []testCase {
 	return []testCase{
 		{name: "dead letters are shown, newest first", needs: []Feature{Buries, DeadLetters}, run: showDead},
 		{name: "a dead letter runs again as a new message", needs: []Feature{Buries, DeadLetters}, run: retryDead},
+		{name: "an id that several dead letters have is for one of them", needs: []Feature{Buries, DeadLetters}, run: retryDeadTwins},
 		{name: "a dead letter is deleted once", needs: []Feature{Buries, DeadLetters}, run: deleteDead},
 		{name: "a dead letter that many retry runs once", needs: []Feature{Buries, DeadLetters}, run: retryDeadAtOnce},
 		{name: "dead letters of a name never announced are an error", needs: []Feature{DeadLetters}, run: deadOfNobody},
@@ -145,6 +146,9 @@ func retryDead(e *env) {
 	if m.ID != "id-2" || m.Key != "key of id-2" || m.Method != "add" || string(m.Body) != "body of id-2" || m.Header["principal"] != "zoë" {
 		e.Errorf("another message runs than was buried: %+v", m)
 	}
+	if !m.Unread {
+		e.Error("its handler is not told that nobody reads the reply")
+	}
 	if m.Failures != 0 || !m.Expires.IsZero() || got.hasDeadline {
 		e.Errorf("%d failures, expires %v, context with a deadline: %v; want none of it", m.Failures, m.Expires, got.hasDeadline)
 	}
@@ -162,6 +166,39 @@ func retryDead(e *env) {
 	e.poll("it to be buried again, as the newest", func() bool {
 		return cmp.Equal([]string{"id-1", "id-3"}, deadIDs(e.deadLetters(tr)))
 	})
+}
+
+func retryDeadTwins(e *env) {
+	tr := e.open()
+	got := make(chan string, 16)
+	var mended atomic.Bool
+	e.serve(tr, transports.Service{Slots: 1, Handler: func(ctx context.Context, m transports.Message) transports.Outcome {
+		o := echo(ctx, m)
+		if mended.Load() {
+			got <- string(m.Body)
+		} else {
+			o.Verdict, o.Err = transports.Bury, errors.New("hopeless")
+		}
+		return o
+	}})
+	for i := range 3 {
+		e.send(tr, transports.Message{ID: "id-1", Body: fmt.Append(nil, "message ", i)})
+		e.awaitDead(tr, i+1)
+	}
+	mended.Store(true)
+	dlq := tr.(transports.DeadLetterQueue)
+	if n, err := dlq.RetryDead(e.patient(), service, "id-1"); n != 1 || err != nil {
+		e.Errorf("RetryDead returned %d and error %v, want 1", n, err)
+	}
+	if body := receive(e, got, "one of them to run"); body != "message 0" {
+		e.Errorf("%q runs, want the oldest", body)
+	}
+	if n, err := dlq.DeleteDead(e.patient(), service, "id-1", "id-1", "id-1"); n != 2 || err != nil {
+		e.Errorf("DeleteDead returned %d and error %v, want 2", n, err)
+	}
+	if left := e.deadLetters(tr); len(left) != 0 {
+		e.Errorf("dead letters that are left: %+v", left)
+	}
 }
 
 func deleteDead(e *env) {

@@ -12,6 +12,7 @@ import (
 func dedupeCases() []testCase {
 	return []testCase{
 		{name: "a kept reply answers the same message again", needs: []Feature{Dedupes}, run: keep},
+		{name: "a key belongs to one method", needs: []Feature{Dedupes}, run: keepPerMethod},
 		{name: "a kept reply is forgotten in the end", needs: []Feature{Dedupes}, run: keepEnds},
 		{name: "a message waits while the same one runs in another slot", needs: []Feature{Dedupes}, run: dedupeSlots},
 		{name: "a message waits while the same one runs at another worker", needs: []Feature{Dedupes, SharedQueue}, run: dedupeWorkers},
@@ -73,6 +74,27 @@ func keep(e *env) {
 	// A message without a key is like no other.
 	for _, want := range []string{"run 5", "run 6"} {
 		e.wantReply(receive(e, e.startMessage(e.patient(), tr, message("", once)), "the reply"), want)
+	}
+}
+
+// Two methods may get the same key, such as the number of an order.
+func keepPerMethod(e *env) {
+	g := newGate()
+	isDeduped := func(m transports.Message) bool { return m.Method != "" }
+	e.serve(e.open(), transports.Service{Slots: 2, Dedupe: isDeduped, Handler: keeping(g)})
+	caller := e.open()
+	charge := e.startMessage(e.patient(), caller, message(oneKey, "charge"))
+	receive(e, g.entered, "the first method to run")
+	refund := e.startMessage(e.patient(), caller, message(oneKey, "refund"))
+	receive(e, g.entered, "the second method to run beside it")
+	close(g.release)
+	e.wantReply(receive(e, charge, "the first reply"), "charge")
+	e.wantReply(receive(e, refund, "the second reply"), "refund")
+	for _, method := range []string{"charge", "refund"} {
+		e.wantReply(receive(e, e.startMessage(e.patient(), caller, message(oneKey, method)), "the kept reply"), method)
+	}
+	if n := len(g.entered); n > 0 {
+		e.Errorf("%d messages ran again", n)
 	}
 }
 

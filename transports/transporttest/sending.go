@@ -10,7 +10,16 @@ import (
 func sendCases() []testCase {
 	return []testCase{
 		{name: "NotBefore holds a message back", needs: []Feature{Delays}, run: notBefore},
+		{name: "a name that nobody announced cannot be sent to", run: sendToNobody},
 		{name: "what is not supported is refused", run: refuses},
+	}
+}
+
+func sendToNobody(e *env) {
+	ctx := e.patient()
+	e.wantError("Send", e.open().Send(ctx, "nobody", transports.Message{Body: []byte("x")}), transports.ErrNoService)
+	if ctx.Err() != nil {
+		e.Error("the refusal took until the deadline")
 	}
 }
 

@@ -2,6 +2,7 @@ package transporttest
 
 import (
 	"context"
+	"errors"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -34,7 +35,7 @@ func suspecting(times int) (chan transports.Message, transports.Handler) {
 		got <- m
 		select {
 		case <-left:
-			return transports.Outcome{Verdict: transports.Suspect}
+			return transports.Outcome{Verdict: transports.Suspect, Err: errors.New("it does not return")}
 		default:
 			return echo(ctx, m)
 		}
@@ -78,7 +79,7 @@ func (e *env) wantAttempts(got chan transports.Message, n int) {
 			e.Errorf("after %d deaths: id %q, %d failures, redelivered %v; want %q, 0, %v",
 				deaths, m.ID, m.Failures, m.Redelivered, id, deaths > 0)
 		}
-		if !e.suite.lacks(Histories) && died(m) != deaths {
+		if !e.suite.lacks(Histories) && (died(m) != deaths || deaths > 0 && m.History[0].Error != "it does not return") {
 			e.Errorf("after %d deaths: history %+v", deaths, m.History)
 		}
 	}

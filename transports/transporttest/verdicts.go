@@ -21,6 +21,7 @@ func verdictCases() []testCase {
 		{name: "Bury ends a message and tells its caller", needs: []Feature{Buries}, run: bury},
 		{name: "NotMine leaves a message to another worker", needs: []Feature{GivesBack, SharedQueue}, run: notMine},
 		{name: "Follow sends along with the acknowledgement", needs: []Feature{Follows}, run: follow},
+		{name: "Dead leaves with the acknowledgement", needs: []Feature{Follows, Buries, DeadLetters}, run: deadAlong},
 		{name: "what follows may be late and have failed before", needs: []Feature{Follows, Delays, Histories}, run: followLater},
 	}
 }
@@ -193,6 +194,46 @@ func follow(e *env) {
 	}
 	if diff := cmp.Diff(want, seen); diff != "" {
 		e.Errorf("followers (-want +got):\n%s", diff)
+	}
+}
+
+// A member of a batch that is given up is found as if it had been sent alone.
+func deadAlong(e *env) {
+	tr := e.open()
+	attempt := transports.Attempt{At: time.Now().Add(-time.Minute).Truncate(time.Millisecond), Worker: "orders.1", Error: "no such order"}
+	got := make(chan transports.Message, 16)
+	e.serve(tr, transports.Service{Slots: 1, Handler: func(ctx context.Context, m transports.Message) transports.Outcome {
+		o := echo(ctx, m)
+		if string(m.Body) == "batch" {
+			o.Dead = []transports.DeadLetter{{Reason: "no such order", Message: transports.Message{
+				Key: "batch#0", Method: "ship", Body: []byte("member"), Header: map[string]string{"principal": "zoë"},
+				Failures: 1, History: []transports.Attempt{attempt},
+			}}}
+		} else {
+			got <- m
+		}
+		return o
+	}})
+	before := time.Now()
+	e.call(tr, "batch")
+	d := e.awaitDead(tr, 1)[0]
+	m := d.Message
+	if d.ID == "" || !recent(d.Buried, before) || d.Reason != "no such order" || d.Deaths != 0 {
+		e.Errorf("dead letter: %+v", d)
+	}
+	if m.Key != "batch#0" || m.Method != "ship" || string(m.Body) != "member" || m.Header["principal"] != "zoë" || m.Failures != 1 {
+		e.Errorf("it holds %+v, want the member with its key and one failure", m)
+	}
+	if !e.suite.lacks(Histories) {
+		if diff := cmp.Diff([]transports.Attempt{attempt}, m.History, cmpopts.EquateApproxTime(time.Second)); diff != "" {
+			e.Errorf("history (-want +got):\n%s", diff)
+		}
+	}
+	if n, err := tr.(transports.DeadLetterQueue).RetryDead(e.patient(), service, d.ID); n != 1 || err != nil {
+		e.Fatalf("RetryDead returned %d and error %v, want 1", n, err)
+	}
+	if m := receive(e, got, "it to run"); string(m.Body) != "member" || m.Key != "batch#0" || m.Failures != 0 || !m.Unread {
+		e.Errorf("retried, it arrives as %+v", m)
 	}
 }
 

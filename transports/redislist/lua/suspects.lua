@@ -1,9 +1,9 @@
 -- suspects.lua: where a message goes on. Put in front of the scripts that move messages.
 --
 -- A message that was running when a worker died says so in its first line. Such
--- messages wait apart from others: with one death, or too many to be run again,
--- in "suspects"; in between, which is when it must run alone, in "alone". How many
--- are too many, most_deaths, stands in front of this file when it is run.
+-- messages wait apart from others: in "suspects", but in "alone" with most_deaths,
+-- which stands in front of this file when it is run: one more is too many, and must
+-- be nobody else's doing. With more they are in "suspects" again, to be given up.
 
 -- Read alike by deathsOf in Go.
 local function deaths_of(raw)
@@ -15,10 +15,10 @@ end
 local function put(raw, queue, suspects, alone, command)
   local deaths = deaths_of(raw)
   local key = queue
-  if deaths == 1 or deaths > most_deaths then
-    key = suspects
-  elseif deaths > 0 then
+  if deaths == most_deaths then
     key = alone
+  elseif deaths > 0 then
+    key = suspects
   end
   redis.call(command, key, raw)
 end
