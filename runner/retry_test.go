@@ -178,6 +178,9 @@ func TestLongErrors(t *testing.T) {
 			t.Errorf("%s: an error of %d bytes, valid %v, %.20q…", name, len(text), utf8.ValidString(text), text)
 		}
 	}
+	if text := brief(errors.New("a\xff")).Error(); text != "a\uFFFD" {
+		t.Errorf("a short one that nobody can read became %q", text)
+	}
 	if !errors.Is(alone.Err, noLuck) {
 		t.Error("the error cannot be seen in what is left of its text")
 	}
