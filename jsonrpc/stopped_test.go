@@ -68,6 +68,7 @@ func TestNotStuckAfterAStop(t *testing.T) {
 func answerOnceTold(grace time.Duration) {
 	mux := jsonrpc.Mux{Grace: grace}
 	mux.Handle("wait", jsonrpc.Raw(func(context.Context, json.RawMessage) (any, error) {
+		time.Sleep(grace / 10) // so that the deadline has passed
 		_, _ = fmt.Fprintln(os.Stdout, "begun")
 		_, err := bufio.NewReader(os.Stdin).ReadString('\n')
 		return "in time", err

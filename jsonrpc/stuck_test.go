@@ -128,6 +128,7 @@ func TestStuckIsWaitedFor(t *testing.T) {
 						t.Errorf("notification %s ended with %v, want that it ran", n.Method, n.Err)
 					}
 				}
+				synctest.Wait() // for the last line of the log
 				wantStuck(t, mux)
 				if strings.Contains(log.String(), "dropped") {
 					t.Errorf("the log says that its result was not used: %s", &log)

@@ -94,6 +94,7 @@ func TestStuckAtTheEnd(t *testing.T) {
 		batch := outcome(t, a, `[`+stickNote+`,`+stickCall+`,{"jsonrpc":"2.0","id":2,"method":"do"}]`)
 		time.Sleep(time.Hour)
 		a.mux.Abandon()
+		synctest.Wait() // for all lines of the log
 		for i, out := range alone {
 			got := <-out
 			if got.Verdict != transports.Suspect || !errors.Is(got.Err, jsonrpc.ErrStuck) || got.Reply != nil || got.Keep != 0 {

@@ -142,6 +142,9 @@ func (s *server) beat(ctx context.Context, w *worker, first bool) error {
 			n.cancelled[id] = true
 		}
 	}
+	if n.paused != w.heard().paused {
+		s.log.Info(map[bool]string{true: "paused: taking no more", false: "resumed"}[n.paused], "service", s.service.Name)
+	}
 	if w.renew(before, n) {
 		w.stir()
 	}
