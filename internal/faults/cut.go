@@ -88,7 +88,7 @@ func cut(w *world) {
 		if c.slow {
 			w.want(reaped == 0, "%s: %d were declared dead over a line that is slow", c.name, reaped)
 		}
-		w.want(t.firstOKAfter(healed) <= 15*time.Second, "%s: nothing succeeded for %v afterwards", c.name, t.firstOKAfter(healed))
+		w.want(t.firstOKAfter(healed) <= w.within(15*time.Second), "%s: nothing succeeded for %v afterwards", c.name, t.firstOKAfter(healed))
 	}
 	w.stopAll(15 * time.Second)
 }

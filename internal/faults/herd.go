@@ -29,7 +29,7 @@ func herd(w *world) {
 	w.sleep(pick(w, 5*time.Second, 15*time.Second))
 	tries := tap.letIn()
 	let := time.Now()
-	back := w.until(20*time.Second, func() bool { return w.broker.connections() >= 2*n })
+	back := w.until(w.within(20*time.Second), func() bool { return w.broker.connections() >= 2*n })
 	took := time.Since(let)
 
 	// A connection for commands and one for requests each: so many try.
@@ -50,7 +50,7 @@ func herd(w *world) {
 	w.figure("time to recover", fmt.Sprintf("%v until all were back", took.Round(time.Millisecond)))
 	w.want(len(tries) >= n, "only %d attempts to connect were made", len(tries))
 	w.want(late <= n/2, "%d of %d attempts fell into the same 100 ms, want half at most", late, 2*n)
-	w.want(back && took < 10*time.Second, "%d of %d connections were there %v after the broker was back", w.broker.connections(), 2*n, took)
+	w.want(back && took < w.within(10*time.Second), "%d of %d connections were there %v after the broker was back", w.broker.connections(), 2*n, took)
 	w.eventually(20*time.Second, "all workers to serve again", func() bool { return serving() == n })
 	w.stopAll(20 * time.Second)
 }

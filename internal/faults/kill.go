@@ -44,7 +44,7 @@ func kill(w *world) {
 	w.zero("second replies", c.second)
 	w.zero("calls expired", c.expired)
 	w.zero("calls answered with an error", c.answered)
-	w.recovered(deaths, lease+2*beat+time.Second)
+	w.recovered(deaths, w.within(lease+2*beat+time.Second))
 	w.onceOnly(t)
 	w.stopAll(15 * time.Second)
 	w.want(len(w.broker.leftovers()) == 0, "keys left that never expire: %v", w.broker.leftovers())

@@ -55,7 +55,7 @@ func (t *traffic) judge() counts {
 			c.overrun = max(c.overrun, j.back.Sub(j.due))
 		}
 		switch {
-		case j.back.IsZero(), !j.due.IsZero() && j.back.After(j.due.Add(time.Second)):
+		case j.back.IsZero(), !j.due.IsZero() && j.back.After(j.due.Add(t.world.within(time.Second))):
 			c.unresolved++
 		case j.err == nil && j.kind == notify:
 			c.acknowledged++

@@ -61,7 +61,7 @@ func reader(w *world) {
 	w.zero("stranded besides", c.stranded)
 	w.want(longest > 0 && longest <= 64, "%d replies wait for the stopped caller, want 1 to 64", longest)
 	w.want(unbounded == 0, "%d reply lists do not expire within 3 minutes", unbounded)
-	w.want(c.stall < time.Second, "the others waited for %v", c.stall)
+	w.want(c.stall < w.within(time.Second), "the others waited for %v", c.stall)
 	w.stopAll(15 * time.Second)
 }
 

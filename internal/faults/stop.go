@@ -13,7 +13,7 @@ import (
 // could not finish is finished by another.
 func stop(w *world) {
 	b := w.startBroker()
-	const limit = 10 * time.Second // a drain of 4 s, a hard stop of 3 s, and something for a slow machine
+	limit := w.within(10 * time.Second) // a drain of 4 s, a hard stop of 3 s, and something for a slow machine
 
 	twice := w.startAll(1)[0]
 	twice.signal(syscall.SIGTERM)

@@ -162,6 +162,10 @@ func pick[T any](w *world, short, long T) T {
 	return long
 }
 
+// within returns a limit on time as the run can keep it: the short form runs on build
+// servers, scenario beside scenario, and must not fail because they are slow.
+func (w *world) within(limit time.Duration) time.Duration { return pick(w, 3*limit, limit) }
+
 // caller returns a transport of its own, as another process would have it.
 func (w *world) caller(url string) *redislist.Transport {
 	name := fmt.Sprintf("caller-%d", len(w.callers)+1)
