@@ -171,8 +171,18 @@ func (t *Transport) Close() error {
 		t.serving.Wait()
 		t.cancel()
 	}
+	<-t.ctx.Done() // nothing is started from here on
 	t.running.Wait()
 	return nil
+}
+
+// background runs f in a goroutine for which Close waits, unless that was called.
+func (t *Transport) background(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.running.Go(f)
+	}
 }
 
 func (t *Transport) isClosed() bool {

@@ -43,7 +43,7 @@ func newReplies(t *Transport) *replies {
 // expect returns a channel on which the reply to the message called id arrives. It
 // is not ok while another call waits for that.
 func (r *replies) expect(id string) (answers <-chan reply, ok bool) {
-	r.start.Do(func() { r.t.running.Go(r.run) })
+	r.start.Do(func() { r.t.background(r.run) })
 	answer := make(chan reply, 1)
 	r.mu.Lock()
 	_, taken := r.pending[id]
