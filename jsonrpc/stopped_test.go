@@ -21,7 +21,7 @@ import (
 // once; its handlers have had no time, and still get some.
 func TestNotStuckAfterAStop(t *testing.T) {
 	t.Parallel()
-	const grace = 2 * time.Second
+	const grace = 4 * time.Second
 	if flag.NArg() > 0 {
 		answerOnceTold(grace)
 		return
