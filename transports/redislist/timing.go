@@ -50,8 +50,9 @@ func jittered(d time.Duration) time.Duration {
 }
 
 // backoff returns how long to wait after the given number of failures in a row:
-// doubling from 50 ms to 2 s, a quarter of the lease, and anywhere between half of that and all of it, so
-// that fifty processes which lost the broker together come back spread out.
+// doubling from 50 ms to 2 s, a quarter of the default lease, and anywhere between
+// half of that and all of it, so that fifty processes which lost the broker
+// together come back spread out.
 func backoff(failures int) time.Duration {
 	d := min(50*time.Millisecond<<min(failures, 10), 2*time.Second)
 	return d/2 + time.Duration(rand.Int64N(int64(d)/2+1))
