@@ -176,7 +176,7 @@ func (a *app) explain(ctx context.Context, err error, s *session, service string
 		switch status, ok := statusOf(ctx, s, service); {
 		case ok && status.Paused:
 			hint = fmt.Sprintf("; it is paused until %q", a.name+" resume "+service)
-		case ok && len(status.Workers) == 0:
+		case ok && isDown(status):
 			hint = fmt.Sprintf("; no worker of it is up, so start one with %q", a.name+" serve "+service)
 		}
 		return fmt.Errorf("%s did not answer within %s%s", service, timeout, hint)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -148,7 +147,7 @@ func overwrite(page string) string {
 func queueRows(list []transports.ServiceStatus) [][]string {
 	rows := [][]string{{"SERVICE", "WAITING", "OLDEST", "IN-FLIGHT", "DELAYED", "RETRIES", "SUSPECTS", "DEAD", "WORKERS"}}
 	for _, s := range list {
-		workers := strconv.Itoa(len(s.Workers))
+		workers := count(s.Consumers)
 		if s.Paused {
 			workers += ", paused"
 		}

@@ -29,7 +29,7 @@ func (a *app) services(c *cli.Context, _ []string) error {
 		rows := [][]string{{"SERVICE", "STATE", "WAITING", "IN-FLIGHT", "WORKERS", "VERSION", "INSTANCES", "METHODS"}}
 		for _, status := range list {
 			rows = append(rows, []string{
-				status.Name, state(status), count(status.Waiting), count(status.InFlight), strconv.Itoa(len(status.Workers)),
+				status.Name, state(status), count(status.Waiting), count(status.InFlight), count(status.Consumers),
 				versions(status.Workers), instances(status.Workers), strings.Join(methods(status.Workers), " "),
 			})
 		}
@@ -60,11 +60,16 @@ func state(s transports.ServiceStatus) string {
 	switch {
 	case s.Paused:
 		return "paused"
-	case len(s.Workers) == 0:
+	case isDown(s):
 		return "down"
+	case s.Consumers == nil:
+		return "?"
 	}
 	return "up"
 }
+
+// isDown reports whether nobody takes from the service's queue, as far as the broker tells.
+func isDown(s transports.ServiceStatus) bool { return s.Consumers != nil && *s.Consumers == 0 }
 
 // count shows a number that the broker may not know.
 func count(n *int64) string {

@@ -56,6 +56,39 @@ type DeadLetterQueue interface {
 	DeleteDead(ctx context.Context, service string, ids ...string) (n int, err error)
 }
 
+// An Examiner can look for what is wrong with its broker, and with how that is set up
+// for the services of an app.
+type Examiner interface {
+	// Examine looks and changes nothing. What cannot be found out, for lack of
+	// permission say, is a finding too. It returns an error where there was nothing to
+	// look at: ErrUnavailable, or ctx's.
+	Examine(ctx context.Context, plan Plan) ([]Finding, error)
+}
+
+// A Plan is what an app is going to run, as far as that is known.
+type Plan struct {
+	Services  []string // every name of the catalogue
+	Processes int      // that will be connected at once, twice as many during a deploy; 0: unknown
+}
+
+// A Finding is one thing that an Examiner looked at.
+type Finding struct {
+	Subject string `json:"subject"` // in a word or two, e.g. "eviction policy"
+	Grade   Grade  `json:"grade"`
+	Found   string `json:"found"`  // one sentence, with the values in it
+	Advice  string `json:"advice"` // what to do about it; "" where all is well
+}
+
+// A Grade says how bad a finding is.
+type Grade string
+
+// The grades.
+const (
+	Fine    Grade = "ok"
+	Warning Grade = "warning" // works, and will bite some day
+	Trouble Grade = "trouble" // does not work, or loses something
+)
+
 // A DeadLetter is a message that was given up, and why.
 type DeadLetter struct {
 	ID      string // of the dead letter: the message's own where it has one
@@ -68,16 +101,18 @@ type DeadLetter struct {
 // ServiceStatus is what an Inspector knows of one service. What a broker cannot
 // tell is nil.
 type ServiceStatus struct {
-	Name     string         `json:"name"`
-	Paused   bool           `json:"paused"`
-	Waiting  *int64         `json:"waiting"`   // messages in the queue
-	Oldest   *time.Time     `json:"oldest"`    // when the message that is next in the queue was sent
-	InFlight *int64         `json:"in_flight"` // messages taken and not settled
-	Delayed  *int64         `json:"delayed"`   // messages that wait for their time
-	Retries  *int64         `json:"retries"`   // messages that failed and wait to be tried again
-	Suspects *int64         `json:"suspects"`  // messages whose worker died; they wait to be run apart from others
-	Dead     *int64         `json:"dead"`      // dead letters
-	Workers  []WorkerStatus `json:"workers"`
+	Name     string     `json:"name"`
+	Paused   bool       `json:"paused"`
+	Waiting  *int64     `json:"waiting"`   // messages in the queue
+	Oldest   *time.Time `json:"oldest"`    // when the message that is next in the queue was sent
+	InFlight *int64     `json:"in_flight"` // messages taken and not settled
+	Delayed  *int64     `json:"delayed"`   // messages that wait for their time
+	Retries  *int64     `json:"retries"`   // messages that failed and wait to be tried again
+	Suspects *int64     `json:"suspects"`  // messages whose worker died; they wait to be run apart from others
+	Dead     *int64     `json:"dead"`      // dead letters
+
+	Consumers *int64         `json:"consumers"` // live processes that take from the queue
+	Workers   []WorkerStatus `json:"workers"`   // the same, each described; nil where the broker can only count them
 }
 
 // WorkerStatus describes one live process of a service, as it announced itself.

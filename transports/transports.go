@@ -71,11 +71,16 @@ type Handler func(ctx context.Context, m Message) Outcome
 
 // A Service is what one process offers under one name.
 type Service struct {
-	Name     string
-	Handler  Handler
-	Slots    int      // how many messages at once; 0 means DefaultSlots
-	Methods  []string // announced, so that people and peers can see what is served
-	Bindings []string // methods that this process serves from a queue of their own
+	Name    string
+	Handler Handler
+	Slots   int      // how many messages at once; 0 means DefaultSlots
+	Methods []string // announced, so that people and peers can see what is served
+
+	// Bindings are methods that get a queue of their own each, from then on and for
+	// whoever calls them. Given any, this process takes from those queues alone, so
+	// that slow methods can be scaled apart from the rest. Serve returns ErrUnsupported
+	// where a transport cannot do it.
+	Bindings []string
 
 	// Dedupe reports whether m must run effectively once; nil: no message. Before
 	// the handler of such a message starts, the transport claims m.Method and m.Key.

@@ -20,6 +20,7 @@ func plan() map[string]row {
 	const (
 		cmp         = "github.com/google/go-cmp"
 		goleak      = "go.uber.org/goleak"
+		amqp        = "github.com/rabbitmq/amqp091-go"
 		goRedis     = "github.com/redis/go-redis/v9"
 		jsonSchema  = "github.com/google/jsonschema-go"
 		uuid        = "github.com/google/uuid"
@@ -37,6 +38,8 @@ func plan() map[string]row {
 		"jsonrpc/middleware":       {ours: []string{"jsonrpc"}},
 		"transports/memory":        {ours: []string{"transports"}},
 		"transports/redislist":     {ours: []string{"transports"}, libraries: []string{goRedis, uuid}},
+		"transports/rabbitmq":      {ours: []string{"transports"}, libraries: []string{amqp, uuid}},
+		"transports/httprpc":       {ours: []string{"transports"}, libraries: []string{uuid}},
 		"transports/transporttest": {ours: []string{"transports"}, libraries: []string{cmp, goleak}},
 		"client":                   {ours: []string{"jsonrpc", "transports"}},
 		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client"}},
@@ -49,7 +52,7 @@ func plan() map[string]row {
 		"internal/children":        {},
 		"internal/foreman":         {ours: []string{"internal/procfile", "internal/children"}},
 		"internal/devbroker":       {ours: []string{"internal/children"}, libraries: []string{goRedis, miniredis}},
-		"internal/brokertest":      {ours: []string{"internal/children"}, libraries: []string{goRedis, testcontain}},
+		"internal/brokertest":      {ours: []string{"internal/children"}, libraries: []string{goRedis, amqp, testcontain}},
 		"runner": {
 			ours: []string{
 				"jsonrpc", "jsonrpc/middleware", "transports", "events", "client", "gateway",

@@ -23,8 +23,9 @@ func TestConformance(t *testing.T) {
 			}
 		},
 		// There is nothing between this broker and its users that could fail.
-		Lacks: []transporttest.Feature{transporttest.Freezes, transporttest.Restarts},
+		Lacks: []transporttest.Feature{transporttest.Binds, transporttest.Freezes, transporttest.Restarts},
 		Skips: []string{
+			"a bound method has workers of its own",
 			"cancelled calls return while the broker is frozen",
 			"an idle worker stops while the broker is frozen",
 			"Close returns while the broker is frozen",

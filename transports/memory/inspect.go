@@ -61,7 +61,7 @@ func (q *queue) status(name string) transports.ServiceStatus {
 	s := transports.ServiceStatus{
 		Name: name, Paused: q.paused,
 		Waiting: count(q.ready.Len()), InFlight: count(0), Delayed: count(0), Retries: count(0),
-		Suspects: count(q.suspects.Len()), Dead: count(len(q.dead)),
+		Suspects: count(q.suspects.Len()), Dead: count(len(q.dead)), Consumers: count(len(q.workers)),
 	}
 	if e := q.ready.Front(); e != nil {
 		enqueued := e.Value.(*job).message.Enqueued

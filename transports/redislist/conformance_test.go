@@ -47,6 +47,8 @@ func TestConformance(t *testing.T) {
 			}
 			return brokerAt(brokertest.Namespace(tb))
 		},
+		Lacks: []transporttest.Feature{transporttest.Binds},
+		Skips: []string{"a bound method has workers of its own"},
 	})
 }
 
@@ -58,7 +60,7 @@ func TestConformanceOnBuiltInBroker(t *testing.T) {
 			server.ClockTTL(true)
 			return brokerAt("redis://"+server.Addr(), "")
 		},
-		Lacks: []transporttest.Feature{transporttest.Freezes, transporttest.Restarts},
+		Lacks: []transporttest.Feature{transporttest.Binds, transporttest.Freezes, transporttest.Restarts},
 		// It notices only at the end of a blocking command that its client has gone.
 		Goroutines: []goleak.Option{
 			goleak.IgnoreAnyFunction("github.com/alicebob/miniredis/v2.blocking"),
@@ -67,6 +69,7 @@ func TestConformanceOnBuiltInBroker(t *testing.T) {
 			goleak.IgnoreAnyFunction("github.com/alicebob/miniredis/v2/server.(*Server).servePeer.func2"),
 		},
 		Skips: []string{
+			"a bound method has workers of its own",
 			"cancelled calls return while the broker is frozen",
 			"an idle worker stops while the broker is frozen",
 			"Close returns while the broker is frozen",

@@ -106,6 +106,8 @@ func (t *Transport) statusOf(name string, cmd *redis.Cmd) (transports.ServiceSta
 		about, _ := answer[i+1].(string)
 		status.Workers = append(status.Workers, describedBy(id, about))
 	}
+	consumers := int64(len(status.Workers))
+	status.Consumers = &consumers
 	slices.SortFunc(status.Workers, func(a, b transports.WorkerStatus) int {
 		return strings.Compare(a.Instance+a.ID, b.Instance+b.ID)
 	})

@@ -101,7 +101,9 @@ const (
 	Unique      Feature = "Unique"      // Message.Unique
 	Cancels     Feature = "Cancels"     // a cancelled Call is not begun, and ends its handler's context
 	Caps        Feature = "Caps"        // a full queue refuses with ErrBusy
+	Binds       Feature = "Binds"       // Service.Bindings
 	Inspects    Feature = "Inspects"    // transports.Inspector
+	Describes   Feature = "Describes"   // ServiceStatus.Workers, and not only their number
 	Locates     Feature = "Locates"     // transports.Locator
 	Pauses      Feature = "Pauses"      // transports.Pauser
 	DeadLetters Feature = "DeadLetters" // transports.DeadLetterQueue
@@ -122,7 +124,7 @@ func cases() []testCase {
 	return slices.Concat(
 		bodyCases(), callCases(), deadlineCases(), cancelCases(), queueCases(), stopCases(),
 		closeCases(), panicCases(), verdictCases(), suspectCases(), dedupeCases(), sendCases(), uniqueCases(),
-		capCases(), inspectCases(), pauseCases(), deadLetterCases(), faultCases(),
+		capCases(), bindingCases(), inspectCases(), pauseCases(), deadLetterCases(), faultCases(),
 	)
 }
 
