@@ -3,7 +3,11 @@
 package brokertest
 
 // An Option configures a Redis of a test's own.
-type Option func(*config)
+type Option interface{ configureRedis(c *config) }
+
+type redisOption func(*config)
+
+func (o redisOption) configureRedis(c *config) { o(c) }
 
 type config struct {
 	args      []string
@@ -20,16 +24,26 @@ func AOF() Option {
 
 // Args adds arguments of redis-server, such as "--maxmemory", "3mb".
 func Args(args ...string) Option {
-	return func(c *config) { c.args = append(c.args, args...) }
+	return redisOption(func(c *config) { c.args = append(c.args, args...) })
 }
 
 // Password has clients authenticate; Server.URL contains it.
 func Password(password string) Option {
-	return func(c *config) { c.password = password }
+	return redisOption(func(c *config) { c.password = password })
 }
 
-// TLS has Redis accept TLS alone, with a certificate for 127.0.0.1 that only
-// Server.CA has signed. Server.URL begins with rediss://.
-func TLS() Option {
-	return func(c *config) { c.tls = true }
+// BothOption is an option of either broker.
+type BothOption interface {
+	Option
+	RabbitOption
 }
+
+// TLS has the broker accept TLS alone, with a certificate for 127.0.0.1 that
+// only Server.CA or Rabbit.CA has signed. The URL begins with rediss:// or
+// amqps://. RabbitMQ's management API stays without.
+func TLS() BothOption { return tlsOption{} }
+
+type tlsOption struct{}
+
+func (tlsOption) configureRedis(c *config)        { c.tls = true }
+func (tlsOption) configureRabbit(c *rabbitConfig) { c.tls = true }

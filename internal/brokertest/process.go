@@ -27,7 +27,9 @@ type process struct {
 	reaped bool
 }
 
-const guardScript = `read -r _; kill -9 "$0"; if [ -n "$1" ]; then rm -rf "$1"; fi`
+// A process that is dying may still add to the folder, so what fails at first is
+// tried again.
+const guardScript = `read -r _; kill -9 "$0"; if [ -n "$1" ]; then rm -rf "$1" || { sleep 1; rm -rf "$1"; }; fi`
 
 // startProcess starts cmd and its guard, which also removes the folder called
 // remove, if any. Both are in groups of their own: a Ctrl-C goes to the test,

@@ -43,7 +43,7 @@ func Redis(tb testing.TB, opts ...Option) *Server {
 	}
 	var c config
 	for _, o := range opts {
-		o(&c)
+		o.configureRedis(&c)
 	}
 	s, err := startRedis(program, tb.TempDir(), c)
 	if err != nil {

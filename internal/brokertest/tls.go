@@ -19,10 +19,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Names of the files in the folder of a Server with TLS.
+// Names of the files in the folder of a broker with TLS.
 const (
-	certFile = "redis.crt"
-	keyFile  = "redis.key"
+	certFile = "broker.crt"
+	keyFile  = "broker.key"
 )
 
 // writeCertificate puts a self-signed certificate for 127.0.0.1 and its key into

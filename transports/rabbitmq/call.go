@@ -1,0 +1,211 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// Call implements transports.Caller. When ctx is cancelled before its deadline the
+// request stays in the queue: AMQP cannot take it out again.
+func (t *Transport) Call(ctx context.Context, service string, m transports.Message) ([]byte, error) {
+	if deadline, ok := ctx.Deadline(); ok && m.Expires.IsZero() {
+		m.Expires = deadline
+	}
+	message, err := t.prepare(ctx, service, &m)
+	if err != nil {
+		return nil, err
+	}
+	message.ReplyTo, message.CorrelationId = t.replies.queue, m.ID
+	reply, ok := t.replies.expect(m.ID)
+	if !ok {
+		return nil, fmt.Errorf("message id %q: another call that waits has the same", m.ID)
+	}
+	defer t.replies.forget(m.ID)
+	handing, stop := t.whileOpen(ctx)
+	defer stop()
+	if err := t.replies.await(handing); err != nil {
+		return nil, t.trouble(ctx, "call "+service, err)
+	}
+	exchange, key, err := t.route(handing, service, &message, m.NotBefore)
+	if err != nil {
+		return nil, t.trouble(ctx, "call "+service, err)
+	}
+
+	for refused := 1; ; refused++ {
+		body, err := t.exchange(ctx, handing, service, reply, exchange, key, message)
+		if !errors.Is(err, transports.ErrBusy) {
+			return body, err
+		}
+		if !t.mayTryAgain(handing, service, refused) {
+			return nil, t.trouble(ctx, "call "+service, err)
+		}
+	}
+}
+
+// exchange sends a request and waits for the reply to it.
+func (t *Transport) exchange(
+	ctx, handing context.Context, service string, reply <-chan answer, exchange, key string, message amqp.Publishing,
+) ([]byte, error) {
+	p, err := t.hand(handing, exchange, key, true, message)
+	var confirmed, returned <-chan struct{}
+	switch {
+	case err == nil:
+		confirmed, returned = p.confirm.Done(), p.returned
+		defer p.outlet.forget(p)
+	case handing.Err() == nil && errors.Is(err, transports.ErrUnknownOutcome):
+		t.stats.unknownSends.Add(1) // only the reply can tell, so the call waits on
+	default:
+		return nil, t.trouble(ctx, "call "+service, err)
+	}
+	for {
+		select {
+		case a := <-reply:
+			return a.body, a.err
+		case <-returned:
+			return nil, t.nobody(service)
+		case <-confirmed:
+			confirmed = nil
+			switch err := p.outcome(); {
+			case errors.Is(err, transports.ErrNoService):
+				return nil, t.nobody(service)
+			case errors.Is(err, transports.ErrBusy):
+				return nil, t.full(service)
+			case err != nil:
+				t.stats.unknownSends.Add(1)
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-t.life.Done():
+			return nil, transports.ErrClosed
+		}
+	}
+}
+
+// mayTryAgain waits a little and reports whether a message that its queue refused is
+// worth another try.
+func (t *Transport) mayTryAgain(ctx context.Context, service string, refused int) bool {
+	wait, ok := t.refusals.again(service, refused)
+	if !ok {
+		return false
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Send implements transports.Caller.
+func (t *Transport) Send(ctx context.Context, service string, m transports.Message) error {
+	message, err := t.prepare(ctx, service, &m)
+	if err != nil {
+		return err
+	}
+	if !m.Expires.IsZero() && !time.Now().Before(m.Expires) {
+		return nil // it would be dropped unread
+	}
+	handing, stop := t.whileOpen(ctx)
+	defer stop()
+	exchange, key, err := t.route(handing, service, &message, m.NotBefore)
+	for refused := 1; err == nil; refused++ {
+		if err = t.publish(handing, exchange, key, message); err == nil {
+			return nil
+		}
+		if errors.Is(err, transports.ErrBusy) && t.mayTryAgain(handing, service, refused) {
+			err = nil
+		}
+	}
+	switch {
+	case errors.Is(err, transports.ErrNoService):
+		return t.nobody(service)
+	case errors.Is(err, transports.ErrBusy):
+		return t.full(service)
+	case errors.Is(err, transports.ErrUnknownOutcome):
+		t.stats.unknownSends.Add(1)
+	}
+	return t.trouble(ctx, "send to "+service, err)
+}
+
+// trouble says what was being done when something went wrong, and why it ended: by the
+// will of the caller, by Close, or by what happened to the broker.
+func (t *Transport) trouble(ctx context.Context, doing string, err error) error {
+	cause := ctx.Err()
+	if cause == nil && t.life.Err() != nil {
+		cause = transports.ErrClosed
+	}
+	switch {
+	case cause == nil || errors.Is(err, cause):
+		return fmt.Errorf("%s: %w", doing, err)
+	case errors.Is(err, transports.ErrUnknownOutcome):
+		return fmt.Errorf("%s: %w: %w", doing, transports.ErrUnknownOutcome, cause)
+	}
+	return fmt.Errorf("%s: %w", doing, cause)
+}
+
+// whileOpen returns a context that also ends when the transport is closed.
+func (t *Transport) whileOpen(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(t.life, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+func (t *Transport) nobody(service string) error {
+	return fmt.Errorf("%w: no process ever announced %q here", transports.ErrNoService, service)
+}
+
+func (t *Transport) full(service string) error {
+	return fmt.Errorf("%w: %s (JOURNEYMAN_MAX_QUEUE, when the queue was declared)", transports.ErrBusy, t.names.queue(service))
+}
+
+// prepare refuses what cannot be carried, fills in the message's id and encodes it.
+func (t *Transport) prepare(ctx context.Context, service string, m *transports.Message) (message amqp.Publishing, err error) {
+	if t.isClosed() {
+		return message, transports.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return message, err
+	}
+	if err := transports.CheckName(service); err != nil {
+		return message, fmt.Errorf("%w: %w", transports.ErrNoService, err)
+	}
+	if len(m.Body) > t.opts.MaxMessage {
+		return message, fmt.Errorf("%w: %d bytes, the limit is %d (JOURNEYMAN_MAX_MESSAGE)", transports.ErrTooLarge, len(m.Body), t.opts.MaxMessage)
+	}
+	if m.ID == "" {
+		m.ID = t.nextSerial()
+	}
+	return encode(service, *m, time.Now())
+}
+
+// route returns where a message is to be published. What is not due yet goes to the
+// ladder, and from there as any other does.
+func (t *Transport) route(ctx context.Context, service string, message *amqp.Publishing, notBefore time.Time) (exchange, key string, err error) {
+	now := time.Now()
+	if notBefore.Sub(now) <= due {
+		return t.names.rpc(), "", nil
+	}
+	// The ladder takes anything, so somebody has to ask.
+	err = t.admin(ctx, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclarePassive(t.names.queue(service), true, false, false, false, nil)
+		return err
+	})
+	if fault, ok := errors.AsType[*amqp.Error](err); ok && fault.Code == amqp.NotFound {
+		return "", "", transports.ErrNoService
+	}
+	if err != nil {
+		return "", "", err
+	}
+	*message = waiting(*message)
+	key, err = t.rungFor(ctx, notBefore, now)
+	return "", key, err
+}

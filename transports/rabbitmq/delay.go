@@ -1,0 +1,84 @@
+package rabbitmq
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// The ladder remembers which of its rungs this process has declared. Few messages
+// wait, so a rung is made when the first one has to.
+type ladder struct {
+	mu   sync.Mutex
+	made map[time.Duration]bool
+}
+
+func (l *ladder) has(d time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.made[d]
+}
+
+func (l *ladder) note(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.made == nil {
+		l.made = make(map[time.Duration]bool)
+	}
+	l.made[d] = true
+}
+
+// forget has all be declared anew: the broker may be another one.
+func (l *ladder) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.made = nil
+}
+
+// due allows for brokers and clocks that count whole milliseconds, and a little more.
+const due = 2 * time.Millisecond
+
+// rungFor returns the queue in which a message waits until at, or for as much of the
+// time as one rung takes. A worker who is given it too early makes it wait again.
+func (t *Transport) rungFor(ctx context.Context, at, now time.Time) (queue string, err error) {
+	d := rung(at.Sub(now))
+	queue = t.names.rung(d)
+	if t.ladder.has(d) {
+		return queue, nil
+	}
+	s, err := t.publishing.session(ctx, t.timing.giveUp)
+	if err != nil {
+		return "", err
+	}
+	if err := t.bounded(ctx, func() error { return t.topology.rung(s.conn, queue, d.Milliseconds()) }); err != nil {
+		return "", err
+	}
+	t.ladder.note(d)
+	return queue, nil
+}
+
+// bounded runs something that a frozen broker may hold up, and waits for it until ctx
+// ends or the transport is closed.
+func (t *Transport) bounded(ctx context.Context, do func() error) error {
+	done := make(chan error, 1)
+	t.background(func() { done <- do() })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.life.Done():
+		return transports.ErrClosed
+	}
+}
+
+// waiting prepares a message for the ladder: there it must not expire, as what is over
+// would be routed on at once. The header still says when nobody wants it any more.
+func waiting(p amqp.Publishing) amqp.Publishing {
+	p.Expiration = ""
+	return p
+}

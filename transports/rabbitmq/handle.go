@@ -1,0 +1,154 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// take accepts a delivery. It does not block: whatever waits does so in a goroutine of
+// its own, of which there are no more than the broker gives out unacknowledged.
+func (s *server) take(queue string, d delivery) {
+	serial, _ := d.Headers[headerSerial].(string)
+	e := &entry{in: decode(d.Delivery, time.Now()), queue: queue, kind: d.kind, serial: serial, delivery: d}
+	switch s.desk.enter(e) {
+	case arrivedAgain:
+		s.stats.rejoined.Add(1)
+	case arrivedDone:
+		s.stats.rejoined.Add(1)
+		_ = d.Ack(false) // and otherwise it comes once more
+	case arrivedNew:
+		if d.kind != loneWork {
+			s.crowd.enter()
+		}
+		s.tasks.Go(func() {
+			s.attend(e)
+			if d.kind != loneWork {
+				s.crowd.leave()
+			}
+		})
+	}
+}
+
+// attend brings a message to its end.
+func (s *server) attend(e *entry) {
+	now := time.Now()
+	m := &e.in.message
+	expired := !m.Expires.IsZero() && !now.Before(m.Expires)
+	switch {
+	case s.taking.Err() != nil:
+		s.putBack(s.ctx, e)
+	case e.delivery.Redelivered:
+		s.doubt(e)
+	case expired && e.in.deaths >= mostDeaths:
+		// Nobody waits for it any more, but somebody must see what kills workers.
+		s.finish(e, func(ctx context.Context) error {
+			return s.giveUp(ctx, e, fmt.Sprintf("it expired after %d workers had died, or lost their connection, while they ran it", e.in.deaths))
+		})
+	case expired:
+		s.stats.expired.Add(1)
+		s.finish(e, nil)
+	case m.NotBefore.Sub(now) > due:
+		s.finish(e, func(ctx context.Context) error { return s.sendBack(ctx, e, m.NotBefore) })
+	case e.kind == loneWork:
+		s.runAlone(e)
+	default:
+		s.runBeside(e)
+	}
+}
+
+// runBeside runs a message beside others, when there is a slot.
+func (s *server) runBeside(e *entry) {
+	select {
+	case s.slots <- struct{}{}:
+	case <-s.taking.Done():
+		s.putBack(s.ctx, e)
+		return
+	}
+	if s.taking.Err() != nil {
+		<-s.slots
+		s.putBack(s.ctx, e)
+		return
+	}
+	out, ours := s.execute(e)
+	<-s.slots
+	if ours {
+		s.settle(e, out)
+	}
+}
+
+// execute calls the handler. ours is false where the message is given back, so that the
+// result is somebody else's to give.
+func (s *server) execute(e *entry) (out transports.Outcome, ours bool) {
+	if !s.desk.begin(e) {
+		return out, false
+	}
+	ctx := s.work
+	if expires := e.in.message.Expires; !expires.IsZero() {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, expires)
+		defer stop()
+	}
+	out = s.call(ctx, e.in.message)
+	return out, s.desk.end(e)
+}
+
+// call runs the handler. A panic is a fault of whoever joined handler and
+// transport; it must not take the process and other people's requests along, and
+// the message is kept where people find it.
+func (s *server) call(ctx context.Context, m transports.Message) (out transports.Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.log.Error("handler panicked, request buried", "service", s.service.Name, "method", m.Method,
+				"panic", v, "stack", string(debug.Stack()))
+			out = transports.Outcome{Verdict: transports.Bury, Err: fmt.Errorf("panic: %v", v)}
+		}
+	}()
+	return s.service.Handler(ctx, m)
+}
+
+// putBack returns a message that was not finished. Republished it carries no mark that
+// a worker died of it, which a broker puts on what it takes back itself. What the broker
+// does not accept in time it takes back when the channel is closed.
+func (s *server) putBack(ctx context.Context, e *entry) {
+	s.desk.end(e)
+	next := e.in
+	next.message.Redelivered = next.message.Redelivered || e.started
+	ctx, cancel := context.WithTimeout(ctx, s.timing.closing)
+	defer cancel()
+	if err := s.publish(ctx, "", e.queue, next.again(s.service.Name, time.Now())); err != nil {
+		s.log.Debug("message not put back, the broker will", "service", s.service.Name, "id", e.in.message.ID, "err", err)
+		s.desk.leave(e, false)
+		return
+	}
+	s.acknowledge(e)
+}
+
+// finish does what is to be done for a message, and then acknowledges it.
+func (s *server) finish(e *entry, do func(ctx context.Context) error) {
+	if !s.desk.end(e) {
+		return
+	}
+	if do != nil {
+		if err := do(s.ctx); err != nil {
+			// Only the end of the transport keeps it from being done; the broker has the message still.
+			s.log.Warn("message not settled, it will be delivered again", "service", s.service.Name, "id", e.in.message.ID, "err", err)
+			s.desk.leave(e, false)
+			return
+		}
+	}
+	s.acknowledge(e)
+}
+
+// acknowledge tells the broker that a message is settled, on the channel that
+// delivered it last. If that is closed the message comes again: to this process, which
+// remembers it, or to another, where it runs twice.
+func (s *server) acknowledge(e *entry) {
+	if err := s.desk.latest(e).Ack(false); err != nil {
+		s.stats.stale.Add(1)
+	}
+	s.desk.leave(e, true)
+}

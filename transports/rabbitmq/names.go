@@ -1,0 +1,79 @@
+package rabbitmq
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// names names everything that this transport keeps in RabbitMQ. A queue is named
+// by its service, so that any language reaches it through the default exchange.
+// Services consist of letters alone, so no derived name is one.
+type names struct{ ns string } // "": no namespace
+
+func (n names) of(name string) string {
+	if n.ns == "" {
+		return name
+	}
+	return n.ns + ":" + name
+}
+
+func (n names) queue(service string) string { return n.of(service) }
+func (n names) dead(service string) string  { return n.of(service + ".dead") }
+
+// Messages whose worker died, and those for which one more death would be too many.
+func (n names) suspects(service string) string { return n.of(service + ".suspects") }
+func (n names) alone(service string) string    { return n.of(service + ".alone") }
+
+// method names the queue of a method that has one of its own. Check the binding
+// with checkBinding.
+func (n names) method(service, method string) string { return n.of(service + ".method." + method) }
+
+// reply names the queue on which one process waits for its replies.
+func (n names) reply(id string) string { return n.of("journeyman.reply." + id) }
+
+// rung names the exchange and the queue in which a message waits so long.
+func (n names) rung(d time.Duration) string {
+	return n.of("journeyman.delay." + strconv.FormatInt(d.Milliseconds(), 10))
+}
+
+// The exchanges to which callers publish: rpc knows the methods that have a queue of
+// their own, and what it does not know goes on to any, which knows the services.
+func (n names) rpc() string { return n.of("rpc") }
+func (n names) any() string { return n.of("rpc.any") }
+
+var namespaceForm = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
+
+func checkNamespace(ns string) error {
+	if !namespaceForm.MatchString(ns) {
+		return fmt.Errorf("namespace %q: want up to 64 letters, digits, dots, hyphens and underscores", ns)
+	}
+	if strings.HasPrefix(ns, "amq.") {
+		return fmt.Errorf(`namespace %q: RabbitMQ keeps names that begin with "amq." for itself`, ns)
+	}
+	return nil
+}
+
+// mostShort is the length in bytes of AMQP's short strings, which names and the
+// properties of a message are.
+const mostShort = 255
+
+// checkBinding returns nil if the method can have a queue of its own.
+func (n names) checkBinding(service, method string) error {
+	if method == "" {
+		return fmt.Errorf("binding of %s without a method", service)
+	}
+	if oneLine(method) != method {
+		return fmt.Errorf("binding %q of %s: want no control characters", method, service)
+	}
+	if over := len(n.method(service, method)) - mostShort; over > 0 {
+		return fmt.Errorf("binding %.40q… of %s: its name is %d bytes too long for a queue", method, service, over)
+	}
+	return nil
+}
+
+// letters names the exchange that knows the queues of dead letters, for those that
+// the broker itself gives up.
+func (n names) letters() string { return n.of("journeyman.dead") }

@@ -1,0 +1,204 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// headerSerial tells publishings apart, also those of one message: what is sent
+// again is something else than what was delivered again.
+const headerSerial = "serial"
+
+// A parcel is one message on its way to the broker.
+type parcel struct {
+	ctx           context.Context // when it has ended nobody wants the message sent any more
+	exchange, key string
+	mandatory     bool
+	message       amqp.Publishing
+
+	handed   chan struct{}              // closed when it is known whether the broker may have it
+	err      error                      // set before that: it does not have it, or ErrUnknownOutcome
+	confirm  *amqp.DeferredConfirmation // set before that, where there is no error
+	returned chan struct{}              // closed when there is no queue for it
+	outlet   *outlet                    // through which it went
+	serial   string
+}
+
+// An outlet is the one channel on which a session publishes. A goroutine of its own
+// writes, as the library holds a lock while it does and a write may take as long as
+// the broker likes; those who wait for it can stop waiting.
+type outlet struct {
+	session *session
+	channel *amqp.Channel
+	parcels chan *parcel // unbuffered: what is taken is dealt with
+	returns chan amqp.Return
+	ask     chan chan struct{}
+
+	mu       sync.Mutex
+	expected map[string]*parcel // mandatory ones, by serial
+}
+
+// openOutlet makes a session ready to publish.
+func openOutlet(s *session) error {
+	ch, err := s.conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel to publish on: %w", err)
+	}
+	if err := ch.Confirm(false); err != nil {
+		return fmt.Errorf("ask for confirms: %w", err)
+	}
+	o := &outlet{
+		session: s, channel: ch, parcels: make(chan *parcel), ask: make(chan chan struct{}),
+		returns: ch.NotifyReturn(make(chan amqp.Return, 256)), expected: make(map[string]*parcel),
+	}
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	s.outlet = o
+	s.watched.Go(o.watchReturns)
+	s.watched.Go(o.write)
+	s.watched.Go(func() {
+		// Only a fault closes this channel, such as an exchange that somebody deleted;
+		// a new session declares all anew.
+		if err := <-closed; err != nil {
+			s.lose(err)
+		}
+	})
+	return nil
+}
+
+// write publishes one parcel after the other.
+func (o *outlet) write() {
+	for {
+		select {
+		case p := <-o.parcels:
+			o.put(p)
+			close(p.handed)
+		case <-o.session.lost:
+			return
+		}
+	}
+}
+
+func (o *outlet) put(p *parcel) {
+	if p.err = p.ctx.Err(); p.err != nil {
+		return
+	}
+	if why, _ := o.session.isBlocked(); why != "" {
+		p.err = blockedError(why)
+		return
+	}
+	p.outlet = o
+	if p.mandatory {
+		o.mu.Lock()
+		o.expected[p.serial] = p
+		o.mu.Unlock()
+	}
+	confirm, err := o.channel.PublishWithDeferredConfirm(p.exchange, p.key, p.mandatory, false, p.message)
+	if err == nil {
+		p.confirm = confirm
+		return
+	}
+	o.forget(p)
+	if errors.Is(err, amqp.ErrClosed) {
+		p.err = fmt.Errorf("%w: %w", transports.ErrUnavailable, err)
+		return
+	}
+	// Some of it may have been written.
+	p.err = fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, err)
+	o.session.lose(err)
+}
+
+func blockedError(why string) error {
+	return fmt.Errorf("%w: it takes no messages at the moment (%s)", transports.ErrUnavailable, why)
+}
+
+// watchReturns notes which messages found no queue. The broker returns a message
+// before it confirms it, but the library hands over the two by different ways: so
+// whoever has the confirm asks here, and is answered when all that came before it
+// was noted.
+func (o *outlet) watchReturns() {
+	for {
+		select {
+		case r, ok := <-o.returns:
+			if !ok {
+				return
+			}
+			o.note(r)
+		case answer := <-o.ask:
+			for drained := false; !drained; {
+				select {
+				case r, ok := <-o.returns:
+					if !ok {
+						close(answer)
+						return
+					}
+					o.note(r)
+				default:
+					drained = true
+				}
+			}
+			close(answer)
+		}
+	}
+}
+
+func (o *outlet) note(r amqp.Return) {
+	serial, _ := r.Headers[headerSerial].(string)
+	o.mu.Lock()
+	p := o.expected[serial]
+	delete(o.expected, serial)
+	o.mu.Unlock()
+	if p != nil {
+		close(p.returned)
+	}
+}
+
+func (o *outlet) forget(p *parcel) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.expected, p.serial)
+}
+
+// wasReturned reports, once the broker has confirmed a parcel, whether there was no
+// queue for it.
+func (o *outlet) wasReturned(p *parcel) bool {
+	answer := make(chan struct{})
+	select {
+	case o.ask <- answer:
+		<-answer
+	case <-o.session.lost:
+	}
+	select {
+	case <-p.returned:
+		return true
+	default:
+		return false
+	}
+}
+
+// outcome returns what the broker said of a parcel, once its confirm is done.
+func (p *parcel) outcome() error {
+	defer p.outlet.forget(p)
+	switch {
+	case p.confirm.Acked():
+		if p.mandatory && p.outlet.wasReturned(p) {
+			return transports.ErrNoService
+		}
+		return nil
+	case p.outlet.channel.IsClosed():
+		// The library resolves what is open as refused; it may well be stored.
+		return fmt.Errorf("%w: the connection broke before the broker's word", transports.ErrUnknownOutcome)
+	}
+	return transports.ErrBusy
+}
+
+// nextSerial returns a serial that no other process has.
+func (t *Transport) nextSerial() string {
+	return t.id + "-" + strconv.FormatUint(t.serial.Add(1), 36)
+}

@@ -1,0 +1,102 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// hand gives a message to the broker's connection and returns when it is written, not
+// when it is confirmed. Its error means that nothing was handed over, or is
+// ErrUnknownOutcome. It fails at once where the broker takes no messages.
+func (t *Transport) hand(ctx context.Context, exchange, key string, mandatory bool, message amqp.Publishing) (*parcel, error) {
+	serial := t.nextSerial()
+	if message.Headers == nil {
+		message.Headers = make(amqp.Table)
+	}
+	message.Headers[headerSerial] = serial
+	waited := time.Now()
+	for {
+		s, err := t.publishing.session(ctx, t.timing.giveUp)
+		if err != nil {
+			return nil, err
+		}
+		why, turned := s.isBlocked()
+		if why != "" {
+			return nil, blockedError(why)
+		}
+		p := &parcel{
+			ctx: ctx, exchange: exchange, key: key, mandatory: mandatory, message: message,
+			handed: make(chan struct{}), returned: make(chan struct{}), serial: serial,
+		}
+		select {
+		case s.outlet.parcels <- p:
+		case <-turned:
+			continue
+		case <-s.lost:
+			if time.Since(waited) > t.timing.giveUp {
+				return nil, fmt.Errorf("%w: %w", transports.ErrUnavailable, s.why)
+			}
+			continue
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		select {
+		case <-p.handed:
+			return p, p.err
+		case <-ctx.Done():
+			// It is being written. Whoever is waited for so long is frozen.
+			return nil, fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, ctx.Err())
+		}
+	}
+}
+
+// publish sends a message and waits until the broker has confirmed it. nil: the
+// broker has it. ErrNoService: there is no queue for it. ErrBusy: the queue is full.
+// ErrUnavailable: nothing was handed over. ErrUnknownOutcome: the connection broke,
+// or ctx ended, before the broker's word.
+func (t *Transport) publish(ctx context.Context, exchange, key string, message amqp.Publishing) error {
+	p, err := t.hand(ctx, exchange, key, true, message)
+	if err != nil {
+		return err
+	}
+	return p.wait(ctx)
+}
+
+// wait returns the broker's word on a parcel.
+func (p *parcel) wait(ctx context.Context) error {
+	select {
+	case <-p.confirm.Done():
+		return p.outcome()
+	case <-ctx.Done():
+		p.outlet.forget(p)
+		return fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, ctx.Err())
+	}
+}
+
+// deliver publishes what must arrive, for as long as ctx lasts: it waits for a broker
+// that is away, or in need. A message of which the broker may or may not have taken
+// an earlier copy is sent again. ErrNoService and ErrBusy are returned.
+func (t *Transport) deliver(ctx context.Context, exchange, key string, mandatory bool, message amqp.Publishing) error {
+	for failures := 0; ; failures++ {
+		p, err := t.hand(ctx, exchange, key, mandatory, message)
+		if err == nil {
+			err = p.wait(ctx)
+		}
+		switch {
+		case err == nil, errors.Is(err, transports.ErrNoService), errors.Is(err, transports.ErrBusy), errors.Is(err, transports.ErrClosed):
+			return err
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", err, ctx.Err())
+		}
+		select {
+		case <-time.After(t.timing.pause(failures)):
+		case <-ctx.Done():
+		}
+	}
+}

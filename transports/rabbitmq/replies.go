@@ -1,0 +1,173 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// replies is the one consumer of the one queue on which all calls of this process
+// wait, from its first call to its end. The queue outlives a connection: what was
+// answered meanwhile is there when the next one consumes. It does not outlive the
+// process for long, as RabbitMQ deletes it when nobody has consumed for a while.
+type replies struct {
+	t     *Transport
+	queue string
+	start sync.Once
+	ready *holder[struct{}] // present while replies are consumed
+
+	mu      sync.Mutex
+	pending map[string]chan answer
+}
+
+type answer struct {
+	body []byte
+	err  error
+}
+
+// replyPrefetch bounds what lies in this process unread.
+const replyPrefetch = 512
+
+func newReplies(t *Transport) *replies {
+	return &replies{t: t, queue: t.names.reply(t.id), ready: newHolder[struct{}](), pending: make(map[string]chan answer)}
+}
+
+// expect registers a call. ok is false where one with that id waits already.
+func (r *replies) expect(id string) (reply <-chan answer, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pending[id] != nil {
+		return nil, false
+	}
+	c := make(chan answer, 1)
+	r.pending[id] = c
+	return c, true
+}
+
+func (r *replies) forget(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.pending, id)
+}
+
+// await returns nil once replies are consumed: a reply whose queue does not exist
+// would be lost.
+func (r *replies) await(ctx context.Context) error {
+	r.start.Do(func() { r.t.background(r.run) })
+	if _, err := r.t.consuming.session(ctx, r.t.timing.giveUp); err != nil {
+		return err
+	}
+	_, ok, err := r.ready.wait(ctx, r.t.timing.giveUp, isRefusal)
+	switch {
+	case ok:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case r.t.isClosed():
+		return transports.ErrClosed
+	case isRefusal(err):
+		return err
+	case err == nil:
+		err = errors.New("it does not answer")
+	}
+	return fmt.Errorf("%w: %w", transports.ErrUnavailable, err)
+}
+
+// run consumes from one session after the other.
+func (r *replies) run() {
+	ctx := r.t.ctx
+	for failures := 0; ctx.Err() == nil; {
+		s, err := r.t.consuming.session(ctx, forever)
+		if err == nil {
+			err = r.consume(s, func() { failures = 0 })
+		}
+		r.ready.drop(err)
+		select {
+		case <-time.After(r.t.timing.pause(failures)):
+		case <-ctx.Done():
+		}
+		failures++
+	}
+	r.ready.drop(transports.ErrClosed)
+}
+
+// consume reads replies until the session has ended, or the queue is gone.
+func (r *replies) consume(s *session, begun func()) error {
+	ch, deliveries, err := r.open(s)
+	if err != nil {
+		return err
+	}
+	r.ready.put(struct{}{})
+	begun()
+	var last amqp.Delivery
+	unacked := 0
+	for {
+		select {
+		case d, ok := <-deliveries:
+			if !ok {
+				if !ch.IsClosed() {
+					_ = ch.Close()
+				}
+				return errors.New("the consumer of replies was cancelled, as happens when its queue is deleted")
+			}
+			r.dispatch(d)
+			last = d
+			if unacked++; unacked < replyPrefetch/4 {
+				continue
+			}
+		default:
+			if unacked == 0 {
+				d, ok := <-deliveries
+				if !ok {
+					continue // and hear it again
+				}
+				r.dispatch(d)
+				last = d
+				unacked++
+				continue
+			}
+		}
+		// All up to this one; what cannot be acknowledged comes again and finds nobody.
+		_ = last.Ack(true)
+		unacked = 0
+	}
+}
+
+func (r *replies) open(s *session) (*amqp.Channel, <-chan amqp.Delivery, error) {
+	defer s.limit(r.t.timing.connect, "consume replies")()
+	if err := r.t.topology.replies(s.conn, r.queue); err != nil {
+		return nil, nil, err
+	}
+	ch, err := s.conn.Channel()
+	if err != nil {
+		return nil, nil, fmt.Errorf("open a channel for replies: %w", err)
+	}
+	if err := ch.Qos(replyPrefetch, 0, false); err != nil {
+		return nil, nil, fmt.Errorf("limit unread replies: %w", err)
+	}
+	deliveries, err := ch.Consume(r.queue, "", false, false, false, false, nil)
+	return ch, deliveries, refused("consume replies", err)
+}
+
+// dispatch gives a reply to its call.
+func (r *replies) dispatch(d amqp.Delivery) {
+	id, body, err := decodeReply(d)
+	r.mu.Lock()
+	c := r.pending[id]
+	delete(r.pending, id)
+	r.mu.Unlock()
+	if c == nil {
+		r.t.stats.lateReplies.Add(1)
+		return
+	}
+	if body == nil && err == nil {
+		body = []byte{}
+	}
+	c <- answer{body, err}
+}

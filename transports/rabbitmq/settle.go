@@ -1,0 +1,246 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// settle does what a handler's outcome asks for and acknowledges the message. All that
+// leaves is confirmed by the broker before that: what a crash interrupts is done again
+// rather than not at all.
+func (s *server) settle(e *entry, o transports.Outcome) {
+	err := s.sendAlong(e, o)
+	if err == nil {
+		err = s.conclude(e, o)
+	}
+	if err == nil && o.Reply != nil {
+		s.reply(e, o.Reply, "")
+	}
+	if err != nil {
+		s.log.Warn("message not settled, it will be delivered again", "service", s.service.Name, "id", e.in.message.ID, "err", err)
+		s.desk.leave(e, false)
+		return
+	}
+	s.acknowledge(e)
+}
+
+// conclude sends the message itself to where the verdict wants it.
+func (s *server) conclude(e *entry, o transports.Outcome) error {
+	now := time.Now()
+	switch o.Verdict {
+	case transports.Retry:
+		e.in = s.failed(e.in, o.Err, now)
+		if m := &e.in.message; !m.Expires.IsZero() && !now.Before(m.Expires) {
+			s.stats.expired.Add(1)
+			return nil // its caller has gone
+		}
+		return s.sendBack(s.ctx, e, now.Add(o.After))
+	case transports.Bury:
+		e.in = s.failed(e.in, o.Err, now)
+		return s.bury(s.ctx, e, errorText(o.Err))
+	case transports.NotMine:
+		return s.sendBack(s.ctx, e, now)
+	case transports.Suspect:
+		return s.suspect(s.ctx, e, transports.Attempt{At: now, Died: true, Worker: s.opts.Instance, Error: errorText(o.Err)}, 0, 0)
+	case transports.Done:
+	}
+	return nil
+}
+
+// sendAlong sends what leaves with the acknowledgement.
+func (s *server) sendAlong(e *entry, o transports.Outcome) error {
+	for _, m := range o.Follow {
+		message, err := s.follower(m)
+		if err != nil {
+			return s.unsendable(e, m.Method, err)
+		}
+		if err := s.dispatch(s.ctx, message, m.NotBefore); err != nil {
+			return err
+		}
+	}
+	for _, d := range o.Dead {
+		message, err := encodeLetter(s.service.Name, d, time.Now())
+		if err != nil {
+			return s.unsendable(e, d.Message.Method, err)
+		}
+		if err := s.move(s.ctx, "", s.names.dead(s.service.Name), message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follower encodes a message that follows.
+func (s *server) follower(m transports.Message) (amqp.Publishing, error) {
+	if len(m.Body) > s.opts.MaxMessage {
+		return amqp.Publishing{}, fmt.Errorf("%w: %d bytes", transports.ErrTooLarge, len(m.Body))
+	}
+	if m.ID == "" {
+		m.ID = s.nextSerial()
+	}
+	return encode(s.service.Name, m, time.Now())
+}
+
+// unsendable keeps a message rather than lose what was to follow it.
+func (s *server) unsendable(e *entry, method string, cause error) error {
+	s.log.Error("message cannot follow, request buried", "service", s.service.Name, "method", method, "err", cause)
+	e.in = s.failed(e.in, cause, time.Now())
+	return s.bury(s.ctx, e, errorText(cause))
+}
+
+// sendBack has the message run again, not before a time.
+func (s *server) sendBack(ctx context.Context, e *entry, notBefore time.Time) error {
+	now := time.Now()
+	if notBefore.Sub(now) > due {
+		e.in.message.NotBefore = notBefore
+	} else {
+		e.in.message.NotBefore = time.Time{}
+	}
+	return s.dispatch(ctx, e.in.again(s.service.Name, now), notBefore)
+}
+
+// dispatch sends a message to the service, by the ladder if it is not due.
+func (s *server) dispatch(ctx context.Context, message amqp.Publishing, notBefore time.Time) error {
+	if notBefore.Sub(time.Now()) > due {
+		return s.delay(ctx, message, notBefore)
+	}
+	return s.move(ctx, s.names.rpc(), "", message)
+}
+
+// delay sends a message to the ladder.
+func (s *server) delay(ctx context.Context, message amqp.Publishing, until time.Time) error {
+	for failures := 0; ; failures++ {
+		rung, err := s.rungFor(ctx, until, time.Now())
+		if err == nil {
+			return s.move(ctx, "", rung, waiting(message))
+		}
+		if err := s.pause(ctx, failures); err != nil {
+			return err
+		}
+	}
+}
+
+// move sends what must not be lost, and ends when the broker has it or the transport is
+// closed. What finds its queue full waits a little in the ladder, so that a worker
+// with a single slot does not wait for room that it alone could make.
+func (s *server) move(ctx context.Context, exchange, key string, message amqp.Publishing) error {
+	for failures := 0; ; failures++ {
+		err := s.deliver(ctx, exchange, key, true, message)
+		switch {
+		case errors.Is(err, transports.ErrBusy) && exchange != "":
+			exchange, message = "", waiting(message)
+			if key, err = s.rungFor(ctx, time.Now(), time.Now()); err != nil {
+				return err
+			}
+			continue
+		case err == nil, !errors.Is(err, transports.ErrBusy) && !errors.Is(err, transports.ErrNoService):
+			return err
+		}
+		// Somebody has deleted the queue. Whoever consumes from it declares it again.
+		s.ladder.forget()
+		if err := s.pause(ctx, failures); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *server) pause(ctx context.Context, failures int) error {
+	select {
+	case <-time.After(s.timing.pause(failures)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// reply answers a message's caller. It waits for a broker in need until nobody waits
+// for the reply any more.
+func (s *server) reply(e *entry, body []byte, refused string) {
+	in := &e.in
+	switch {
+	case in.replyTo == "":
+		return // a notification
+	case !s.mayAnswer(in.replyTo):
+		s.stats.unanswered.Add(1)
+		s.log.Warn("request answered nowhere: its reply_to names a queue of ours that is not for replies",
+			"service", s.service.Name, "reply_to", cut(in.replyTo, 64))
+		return
+	case len(body) > s.opts.MaxMessage:
+		s.stats.unanswered.Add(1)
+		s.log.Error("reply too large, not sent", "service", s.service.Name, "method", in.message.Method,
+			"bytes", len(body), "limit", s.opts.MaxMessage)
+		return
+	}
+	ctx := s.ctx
+	if !in.message.Expires.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, in.message.Expires)
+		defer cancel()
+	}
+	for failures := 0; ; failures++ {
+		// Not mandatory: a caller that has gone is no fault.
+		err := s.deliver(ctx, "", in.replyTo, false, encodeReply(*in, body, refused, time.Now()))
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, transports.ErrBusy) || failures > mostRefusals || s.pause(ctx, failures) != nil {
+			s.stats.unanswered.Add(1)
+			s.log.Debug("reply not delivered", "service", s.service.Name, "id", in.message.ID, "err", err)
+			return
+		}
+	}
+}
+
+// mayAnswer keeps a caller from having us write into a queue of requests or dead letters.
+func (s *server) mayAnswer(replyTo string) bool {
+	own := replyTo
+	if s.opts.Namespace != "" {
+		var ok bool
+		if own, ok = strings.CutPrefix(replyTo, s.opts.Namespace+":"); !ok {
+			return true
+		}
+	}
+	service, derived, _ := strings.Cut(own, ".")
+	switch {
+	case strings.HasPrefix(own, "journeyman."):
+		return strings.HasPrefix(own, "journeyman.reply.")
+	case transports.CheckName(service) != nil:
+		return true
+	}
+	return derived != "" && derived != "dead" && derived != "suspects" && derived != "alone" && !strings.HasPrefix(derived, "method.")
+}
+
+// failed returns a message as it stands after one more failed attempt. Whatever
+// killed its workers before, this one lives.
+func (s *server) failed(in inbound, cause error, now time.Time) inbound {
+	in.message.Failures++
+	in.deaths = 0
+	return recorded(in, transports.Attempt{At: now, Worker: s.opts.Instance, Error: errorText(cause)})
+}
+
+// recorded returns a message with one more attempt in its history.
+func recorded(in inbound, a transports.Attempt) inbound {
+	in.message.History = slices.Concat([]transports.Attempt{a}, in.message.History)
+	in.message.Redelivered = true
+	return in
+}
+
+// bury makes the message a dead letter.
+func (s *server) bury(ctx context.Context, e *entry, reason string) error {
+	return s.move(ctx, "", s.names.dead(s.service.Name), encodeDead(s.service.Name, e.in, reason, time.Now()))
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error() // the codec shortens it
+}
