@@ -39,11 +39,8 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 
 	for refused := 1; ; refused++ {
 		body, err := t.exchange(ctx, handing, service, reply, exchange, key, message)
-		if !errors.Is(err, transports.ErrBusy) {
+		if err == nil || !t.again(handing, service, refused, err) {
 			return body, err
-		}
-		if !t.mayTryAgain(handing, service, refused) {
-			return nil, t.trouble(ctx, "call "+service, err)
 		}
 	}
 }
@@ -87,6 +84,17 @@ func (t *Transport) exchange(
 	}
 }
 
+// again reports whether a message that the broker did not take is worth another try.
+func (t *Transport) again(ctx context.Context, service string, refused int, why error) bool {
+	switch {
+	case errors.Is(why, transports.ErrBusy):
+		return t.mayTryAgain(ctx, service, refused)
+	case errors.Is(why, transports.ErrNoService):
+		return refused == 1 && t.mend(ctx, service)
+	}
+	return false
+}
+
 // mayTryAgain waits a little and reports whether a message that its queue refused is
 // worth another try.
 func (t *Transport) mayTryAgain(ctx context.Context, service string, refused int) bool {
@@ -118,7 +126,7 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 		if err = t.publish(handing, exchange, key, message); err == nil {
 			return nil
 		}
-		if errors.Is(err, transports.ErrBusy) && t.mayTryAgain(handing, service, refused) {
+		if t.again(handing, service, refused, err) {
 			err = nil
 		}
 	}

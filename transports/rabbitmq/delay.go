@@ -54,7 +54,12 @@ func (t *Transport) rungFor(ctx context.Context, at, now time.Time) (queue strin
 	if err != nil {
 		return "", err
 	}
-	if err := t.bounded(ctx, func() error { return t.topology.rung(s.conn, queue, d.Milliseconds()) }); err != nil {
+	err = t.bounded(ctx, func() error {
+		on := &scratch{conn: s.conn}
+		defer on.close()
+		return t.topology.rung(on, queue, d.Milliseconds())
+	})
+	if err != nil {
 		return "", err
 	}
 	t.ladder.note(d)

@@ -76,14 +76,13 @@ func (l *link) supervise() {
 			l.current.put(s)
 			select {
 			case <-s.lost:
+				err = s.why
 			case <-l.ctx.Done():
-				l.current.drop(transports.ErrClosed)
-				s.end(l.timing.closing)
-				s.watched.Wait()
-				return
+				err = transports.ErrClosed
 			}
-			s.watched.Wait()
-			err = s.why
+			l.current.drop(err) // at once: until then others take it for good
+			s.end(l.timing.closing)
+			l.await(s)
 		}
 		if doubt, ok := errors.AsType[*doubtfulError](err); ok {
 			if doubts++; doubts > 1 {
@@ -119,8 +118,20 @@ func (l *link) connect() (*session, error) {
 	}
 	if err != nil {
 		s.end(l.timing.closing)
-		s.watched.Wait()
+		l.await(s)
 		return nil, err
 	}
 	return s, nil
+}
+
+// await waits for the goroutines of a session that has ended. They depend on the
+// library, which is not to keep the next session from being made.
+func (l *link) await(s *session) {
+	over := make(chan struct{})
+	go func() { s.watched.Wait(); close(over) }()
+	select {
+	case <-over:
+	case <-time.After(l.timing.connect):
+		l.log.Error("a connection that has ended does not let go of its goroutines", "connection", l.purpose)
+	}
 }

@@ -2,11 +2,14 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 
 	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -49,6 +52,7 @@ type Transport struct {
 	replies    *replies
 	ladder     ladder
 	refusals   refusals
+	mender     mender
 
 	life    context.Context // ends when Close is called
 	end     context.CancelFunc
@@ -113,16 +117,52 @@ func (t *Transport) newLink(purpose string, d *dialer, greet func(context.Contex
 // greet makes a new connection ready to publish: everything that a message may be
 // published to is there before the first one is.
 func (t *Transport) greet(_ context.Context, s *session) error {
-	if err := t.topology.exchanges(s.conn); err != nil {
+	on := &scratch{conn: s.conn}
+	defer on.close()
+	if err := t.topology.exchanges(on); err != nil {
 		return err
 	}
-	for _, service := range t.opts.Catalogue {
-		if err := t.topology.announce(s.conn, service); err != nil {
-			return err
-		}
-	}
 	t.ladder.forget()
+	if err := t.announceAll(s); err != nil {
+		return err
+	}
 	return openOutlet(s)
+}
+
+// announceAll announces the catalogue, several services at a time, as each takes some
+// round trips to a broker that may be far away.
+func (t *Transport) announceAll(s *session) error {
+	const atOnce = 8
+	services := make(chan string, len(t.opts.Catalogue))
+	for _, service := range t.opts.Catalogue {
+		services <- service
+	}
+	close(services)
+	failed := make(chan error, atOnce)
+	for range atOnce {
+		go func() {
+			on := &scratch{conn: s.conn}
+			defer on.close()
+			var err error
+			for service := range services {
+				err = t.topology.announce(on, service)
+				if fault, ok := errors.AsType[*amqp.Error](err); ok && isRefusal(err) {
+					// A user who may not declare other services' queues may still call them.
+					t.topology.warn("service "+service+" cannot be announced", fault)
+					err = nil
+				}
+				if err != nil {
+					break
+				}
+			}
+			failed <- err
+		}()
+	}
+	var err error
+	for range atOnce {
+		err = errors.Join(err, <-failed)
+	}
+	return err
 }
 
 // Close implements transports.Transport. It waits a few seconds at most for
@@ -181,4 +221,12 @@ func (t *Transport) Counts() Counts {
 		Expired: c.expired.Load(), LateReplies: c.lateReplies.Load(), Unanswered: c.unanswered.Load(), Stale: c.stale.Load(),
 		Rejoined: c.rejoined.Load(), Doubted: c.doubted.Load(), GivenUp: c.givenUp.Load(), UnknownSends: c.unknownSends.Load(),
 	}
+}
+
+// journey says what was being done when something went wrong.
+func journey(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -141,7 +141,9 @@ func (r *replies) consume(s *session, begun func()) error {
 
 func (r *replies) open(s *session) (*amqp.Channel, <-chan amqp.Delivery, error) {
 	defer s.limit(r.t.timing.connect, "consume replies")()
-	if err := r.t.topology.replies(s.conn, r.queue); err != nil {
+	on := &scratch{conn: s.conn}
+	defer on.close()
+	if err := r.t.topology.replies(on, r.queue); err != nil {
 		return nil, nil, err
 	}
 	ch, err := s.conn.Channel()

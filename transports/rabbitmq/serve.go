@@ -20,6 +20,9 @@ type server struct {
 	taking  context.Context // ends when no more is to be taken
 	stop    context.CancelCauseFunc
 
+	declaring sync.Mutex
+	declared  *session // in which all that the service needs was declared
+
 	slots  chan struct{} // a token for each message that is worked on
 	desk   *desk
 	crowd  crowd
@@ -92,6 +95,34 @@ func newServer(t *Transport, ctx context.Context, s transports.Service) *server 
 		&stand{server: srv, queue: t.names.suspects(s.Name), kind: suspectWork, prefetch: max(1, s.Slots/8), holds: make(chan hold)},
 		&stand{server: srv, queue: t.names.alone(s.Name), kind: loneWork, prefetch: 1, holds: make(chan hold)})
 	return srv
+}
+
+// declare declares what the service needs, once in each session.
+func (s *server) declare(in *session) error {
+	s.declaring.Lock()
+	defer s.declaring.Unlock()
+	if s.declared == in {
+		return nil
+	}
+	on := &scratch{conn: in.conn}
+	defer on.close()
+	if err := s.topology.exchanges(on); err != nil {
+		return err
+	}
+	if err := s.topology.serve(on, s.service.Name, s.service.Bindings); err != nil {
+		return err
+	}
+	s.declared = in
+	return nil
+}
+
+// forget has all be declared again: something was deleted, perhaps.
+func (s *server) forget(in *session) {
+	s.declaring.Lock()
+	defer s.declaring.Unlock()
+	if s.declared == in {
+		s.declared = nil
+	}
 }
 
 // run takes messages until ctx ends, and then lets what was begun come to its end.

@@ -36,6 +36,9 @@ type stand struct {
 	channels []*amqp.Channel // that may still be needed to acknowledge
 }
 
+// mostPrefetch is what quorum queues give out to one consumer at the most.
+const mostPrefetch = 2000
+
 // A hold has a stand take nothing until it is released.
 type hold struct {
 	begun    chan struct{} // closed when nothing more comes
@@ -69,6 +72,7 @@ func (st *stand) run() error {
 			return fmt.Errorf("%w: %w", transports.ErrStalled, err)
 		}
 		if session != nil && !session.isLost() {
+			s.forget(session)
 			s.log.Warn("taking messages was interrupted, beginning again", "queue", st.queue, "err", err)
 		}
 		select {
@@ -97,7 +101,7 @@ func (st *stand) consume(session *session) error {
 			}
 			st.server.take(st.queue, delivery{d, ch, st.kind})
 		case h := <-st.holds:
-			if err := st.cancel(ch, deliveries); err != nil {
+			if err := st.cancel(session, ch, deliveries); err != nil {
 				return err
 			}
 			close(h.begun)
@@ -115,7 +119,7 @@ func (st *stand) consume(session *session) error {
 				return fmt.Errorf("consume %s again: %w", st.queue, err)
 			}
 		case <-st.server.taking.Done():
-			return st.cancel(ch, deliveries)
+			return st.cancel(session, ch, deliveries)
 		}
 	}
 }
@@ -124,10 +128,7 @@ func (st *stand) consume(session *session) error {
 func (st *stand) open(session *session) (*amqp.Channel, <-chan amqp.Delivery, error) {
 	s := st.server
 	defer session.limit(s.timing.connect, "consume "+st.queue)()
-	if err := s.topology.exchanges(session.conn); err != nil {
-		return nil, nil, err
-	}
-	if err := s.topology.serve(session.conn, s.service.Name, s.service.Bindings); err != nil {
+	if err := s.declare(session); err != nil {
 		return nil, nil, err
 	}
 	ch, err := session.conn.Channel()
@@ -135,7 +136,7 @@ func (st *stand) open(session *session) (*amqp.Channel, <-chan amqp.Delivery, er
 		return nil, nil, err
 	}
 	st.keep(ch)
-	if err := ch.Qos(st.prefetch, 0, false); err != nil {
+	if err := ch.Qos(min(st.prefetch, mostPrefetch), 0, false); err != nil {
 		return nil, nil, err
 	}
 	deliveries, err := ch.Consume(st.queue, st.queue, false, false, false, false, nil)
@@ -159,8 +160,13 @@ func (st *stand) broken(session *session, ch *amqp.Channel, closed <-chan *amqp.
 
 // cancel takes what is on its way and no more. What arrives while a server stops goes
 // back as if it had never been taken; see take.
-func (st *stand) cancel(ch *amqp.Channel, deliveries <-chan amqp.Delivery) error {
-	// The library gives up deliveries that nobody reads while it waits for the answer.
+func (st *stand) cancel(session *session, ch *amqp.Channel, deliveries <-chan amqp.Delivery) error {
+	// The library waits for the answer as long as the broker likes, and for us to read
+	// what is delivered meanwhile.
+	defer session.limit(st.server.timing.connect, "stop consuming "+st.queue)()
+	finished := make(chan struct{})
+	defer close(finished)
+	go st.hurry(session, finished)
 	cancelled := make(chan error, 1)
 	go func() { cancelled <- ch.Cancel(st.queue, false) }()
 	for d := range deliveries {
@@ -170,6 +176,20 @@ func (st *stand) cancel(ch *amqp.Channel, deliveries <-chan amqp.Delivery) error
 		return fmt.Errorf("stop consuming %s: %w", st.queue, err)
 	}
 	return nil
+}
+
+// hurry gives the session up when the transport was closed and the broker does not answer.
+func (st *stand) hurry(session *session, finished <-chan struct{}) {
+	select {
+	case <-finished:
+		return
+	case <-st.server.life.Done():
+	}
+	select {
+	case <-finished:
+	case <-time.After(st.server.timing.closing):
+		session.lose(errClosedHere)
+	}
 }
 
 // keep remembers a channel, and forgets those that are of no use any more.

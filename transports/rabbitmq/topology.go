@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -23,6 +24,7 @@ type topology struct {
 
 	mu     sync.Mutex
 	warned map[string]bool // what was said once need not be said at each reconnect
+	single bool            // rpc is somebody else's and knows no way to rpc.any
 }
 
 // noLimit has the broker count how often it gives a message out and never act on it:
@@ -31,6 +33,11 @@ type topology struct {
 // Without an argument 4.0 and later drop a message at the twentieth time.
 const noLimit = 1 << 30
 
+// noTimeout lets a job take its time before the broker takes it for forgotten; it is
+// the process that looks after handlers which do not return. Brokers before 3.12 know
+// one limit for all alone, of 30 minutes unless somebody has changed it.
+const noTimeout = 7 * 24 * time.Hour
+
 // queueArguments are those of every queue that holds requests.
 func (t *topology) queueArguments() amqp.Table {
 	return amqp.Table{
@@ -38,13 +45,14 @@ func (t *topology) queueArguments() amqp.Table {
 		"x-max-length":           int64(t.maxQueue),
 		"x-overflow":             "reject-publish",
 		"x-delivery-limit":       int64(noLimit),
+		"x-consumer-timeout":     noTimeout.Milliseconds(),
 		"x-dead-letter-exchange": t.names.letters(),
 	}
 }
 
 // keepArguments are those of queues into which only workers put what must not be lost.
 func (t *topology) keepArguments() amqp.Table {
-	return amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int64(noLimit)}
+	return amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int64(noLimit), "x-consumer-timeout": noTimeout.Milliseconds()}
 }
 
 // replyArguments are legal from 3.10 to 4.3: queues that are neither durable nor
@@ -54,48 +62,60 @@ func (t *topology) replyArguments() amqp.Table {
 }
 
 // exchanges declares those that every process needs.
-func (t *topology) exchanges(conn *amqp.Connection) error {
-	// What rpc cannot route goes on to rpc.any: so a binding that names a method wins
-	// over the one of its service, and nothing is given to both.
-	for _, e := range []struct {
-		name string
-		args amqp.Table
-	}{
-		{t.names.any(), nil},
-		{t.names.rpc(), amqp.Table{"alternate-exchange": t.names.any()}},
-		{t.names.letters(), nil},
-	} {
-		err := t.declare(conn, "exchange "+e.name,
-			func(ch *amqp.Channel) error {
-				return ch.ExchangeDeclare(e.name, amqp.ExchangeHeaders, true, false, false, false, e.args)
-			},
-			func(ch *amqp.Channel) error {
-				return ch.ExchangeDeclarePassive(e.name, amqp.ExchangeHeaders, true, false, false, false, e.args)
-			})
-		if err != nil {
+func (t *topology) exchanges(on *scratch) error {
+	for _, name := range []string{t.names.any(), t.names.letters()} {
+		if _, err := t.exchange(on, name, nil); err != nil {
 			return err
 		}
 	}
-	return nil
+	// What rpc cannot route goes on to rpc.any: so a binding that names a method wins
+	// over the one of its service, and nothing is given to both.
+	asIs, err := t.exchange(on, t.names.rpc(), amqp.Table{"alternate-exchange": t.names.any()})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.single = asIs
+	return err
+}
+
+func (t *topology) exchange(on *scratch, name string, args amqp.Table) (asIs bool, err error) {
+	return t.declare(on, "exchange "+name,
+		func(ch *amqp.Channel) error {
+			return ch.ExchangeDeclare(name, amqp.ExchangeHeaders, true, false, false, false, args)
+		},
+		func(ch *amqp.Channel) error {
+			return ch.ExchangeDeclarePassive(name, amqp.ExchangeHeaders, true, false, false, false, nil)
+		})
+}
+
+// general returns the exchange that knows services. Where rpc was there before us,
+// without an alternate exchange, it is that one, and no method can have a queue of its own.
+func (t *topology) general() (exchange string, single bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.single {
+		return t.names.rpc(), true
+	}
+	return t.names.any(), false
 }
 
 // announce declares what callers of a service need: its queue and the way there.
-func (t *topology) announce(conn *amqp.Connection, service string) error {
+func (t *topology) announce(on *scratch, service string) error {
 	queue, dead := t.names.queue(service), t.names.dead(service)
-	if err := t.queue(conn, dead, t.keepArguments()); err != nil {
+	if err := t.queue(on, dead, t.keepArguments()); err != nil {
 		return err
 	}
-	if err := t.queue(conn, queue, t.queueArguments()); err != nil {
+	if err := t.queue(on, queue, t.queueArguments()); err != nil {
 		return err
 	}
-	if err := t.bind(conn, queue, t.names.any(), amqp.Table{"x-match": "all", headerDestination: service}); err != nil {
+	general, _ := t.general()
+	if err := t.bind(on, queue, general, amqp.Table{"x-match": "all", headerDestination: service}); err != nil {
 		return err
 	}
 	// Requests that expire are dead-lettered too, which would bury the dead letters
 	// that people should see; so the reason decides. (all-with-x: since 3.10)
 	for _, reason := range []string{"rejected", "delivery_limit"} {
 		args := amqp.Table{"x-match": "all-with-x", "x-first-death-queue": queue, "x-first-death-reason": reason}
-		if err := t.bind(conn, dead, t.names.letters(), args); err != nil {
+		if err := t.bind(on, dead, t.names.letters(), args); err != nil {
 			return err
 		}
 	}
@@ -103,27 +123,33 @@ func (t *topology) announce(conn *amqp.Connection, service string) error {
 }
 
 // serve declares what a worker needs beyond what callers do.
-func (t *topology) serve(conn *amqp.Connection, service string, bindings []string) error {
-	if err := t.announce(conn, service); err != nil {
+func (t *topology) serve(on *scratch, service string, bindings []string) error {
+	if err := t.announce(on, service); err != nil {
 		return err
 	}
 	for _, queue := range []string{t.names.suspects(service), t.names.alone(service)} {
-		if err := t.queue(conn, queue, t.keepArguments()); err != nil {
+		if err := t.queue(on, queue, t.keepArguments()); err != nil {
 			return err
 		}
 	}
 	// What waits for its turn to run alone comes by the way of delayed messages.
 	alone := t.names.alone(service)
-	if err := t.bind(conn, alone, t.names.any(), amqp.Table{"x-match": "all", headerDestination: aloneOf(service)}); err != nil {
+	general, single := t.general()
+	if err := t.bind(on, alone, general, amqp.Table{"x-match": "all", headerDestination: aloneOf(service)}); err != nil {
 		return err
+	}
+	if single && len(bindings) > 0 {
+		return &transports.RefusedError{Err: fmt.Errorf(
+			"exchange %s was declared by somebody else, without the alternate exchange %s, so %q cannot have queues of their own: what is sent to them would go to %s as well. Delete that exchange, or use a namespace",
+			t.names.rpc(), t.names.any(), bindings, t.names.queue(service))}
 	}
 	for _, method := range bindings {
 		queue := t.names.method(service, method)
-		if err := t.queue(conn, queue, t.queueArguments()); err != nil {
+		if err := t.queue(on, queue, t.queueArguments()); err != nil {
 			return err
 		}
 		args := amqp.Table{"x-match": "all", headerDestination: service, headerProcedure: method}
-		if err := t.bind(conn, queue, t.names.rpc(), args); err != nil {
+		if err := t.bind(on, queue, t.names.rpc(), args); err != nil {
 			return err
 		}
 	}
@@ -134,13 +160,13 @@ func (t *topology) serve(conn *amqp.Connection, service string, bindings []strin
 func aloneOf(service string) string { return service + ".alone" }
 
 // replies declares the queue of one process's replies.
-func (t *topology) replies(conn *amqp.Connection, queue string) error {
-	return t.queue(conn, queue, t.replyArguments())
+func (t *topology) replies(on *scratch, queue string) error {
+	return t.queue(on, queue, t.replyArguments())
 }
 
 // rung declares a rung of the ladder. What has waited there is routed anew.
-func (t *topology) rung(conn *amqp.Connection, queue string, ttl int64) error {
-	return t.queue(conn, queue, amqp.Table{
+func (t *topology) rung(on *scratch, queue string, ttl int64) error {
+	return t.queue(on, queue, amqp.Table{
 		"x-queue-type":              "quorum",
 		"x-message-ttl":             ttl,
 		"x-dead-letter-exchange":    t.names.rpc(),
@@ -151,8 +177,8 @@ func (t *topology) rung(conn *amqp.Connection, queue string, ttl int64) error {
 	})
 }
 
-func (t *topology) queue(conn *amqp.Connection, name string, args amqp.Table) error {
-	return t.declare(conn, "queue "+name,
+func (t *topology) queue(on *scratch, name string, args amqp.Table) error {
+	_, err := t.declare(on, "queue "+name,
 		func(ch *amqp.Channel) error {
 			_, err := ch.QueueDeclare(name, true, false, false, false, args)
 			return err
@@ -161,31 +187,44 @@ func (t *topology) queue(conn *amqp.Connection, name string, args amqp.Table) er
 			_, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 			return err
 		})
+	return err
 }
 
-func (t *topology) bind(conn *amqp.Connection, queue, exchange string, args amqp.Table) error {
-	what := "binding of " + queue + " to " + exchange
-	return t.declare(conn, what, func(ch *amqp.Channel) error { return ch.QueueBind(queue, "", exchange, false, args) }, nil)
+func (t *topology) bind(on *scratch, queue, exchange string, args amqp.Table) error {
+	err := on.do(func(ch *amqp.Channel) error { return ch.QueueBind(queue, "", exchange, false, args) })
+	if fault, ok := errors.AsType[*amqp.Error](err); ok && fault.Code == amqp.AccessRefused {
+		t.warn("binding of "+queue+" to "+exchange+" may not be made, and is taken to be there", fault)
+		return nil // nobody can ask
+	}
+	if err != nil {
+		return fmt.Errorf("bind %s to %s: %w", queue, exchange, err)
+	}
+	return nil
 }
 
 // declare makes something on a channel of its own, as a fault closes the channel. What
 // exists with other arguments, or may only be used, is used as it is and warned of.
-func (t *topology) declare(conn *amqp.Connection, what string, do, passive func(ch *amqp.Channel) error) error {
-	err := onChannel(conn, do)
+func (t *topology) declare(on *scratch, what string, do, passive func(ch *amqp.Channel) error) (asIs bool, err error) {
+	err = on.do(do)
 	fault, ok := errors.AsType[*amqp.Error](err)
-	if !ok || fault.Code != amqp.PreconditionFailed && fault.Code != amqp.AccessRefused || passive == nil {
-		return refused("declare "+what, err)
+	if !ok || fault.Code != amqp.PreconditionFailed && fault.Code != amqp.AccessRefused {
+		return false, refused("declare "+what, err)
 	}
-	if err := onChannel(conn, passive); err != nil {
-		return refused("declare "+what, fault) // the first one says more
+	if err := on.do(passive); err != nil {
+		return false, refused("declare "+what, fault) // the first one says more
 	}
+	t.warn(what+" is not as this version would declare it, and is used as it is", fault)
+	return true, nil
+}
+
+// warn says something once.
+func (t *topology) warn(text string, fault *amqp.Error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.warned[what] {
-		t.warned[what] = true
-		t.log.Warn(what+" is not as this version would declare it, and is used as it is", "err", fault.Reason)
+	if !t.warned[text] {
+		t.warned[text] = true
+		t.log.Warn(text, "err", fault.Reason)
 	}
-	return nil
 }
 
 // refused wraps an error, as one that trying again does not remove where the user
@@ -199,6 +238,27 @@ func refused(doing string, err error) error {
 		return &transports.RefusedError{Err: fmt.Errorf("%w; the user needs permission to configure, write and read", err)}
 	}
 	return err
+}
+
+// A scratch is a channel for declaring, of which a fault costs nothing but a new one.
+type scratch struct {
+	conn *amqp.Connection
+	ch   *amqp.Channel
+}
+
+func (s *scratch) do(do func(ch *amqp.Channel) error) (err error) {
+	if s.ch == nil || s.ch.IsClosed() {
+		if s.ch, err = s.conn.Channel(); err != nil {
+			return err
+		}
+	}
+	return do(s.ch)
+}
+
+func (s *scratch) close() {
+	if s.ch != nil && !s.ch.IsClosed() {
+		_ = s.ch.Close()
+	}
 }
 
 // onChannel runs do on a channel of its own. No channel that publishes or consumes is
