@@ -85,5 +85,6 @@ func (t *Transport) bounded(ctx context.Context, do func() error) error {
 // would be routed on at once. The header still says when nobody wants it any more.
 func waiting(p amqp.Publishing) amqp.Publishing {
 	p.Expiration = ""
+	p.Headers[headerDelayed] = "yes"
 	return p
 }

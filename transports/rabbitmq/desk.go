@@ -26,6 +26,7 @@ type entry struct {
 	delivery delivery // the latest: a connection that broke has the message delivered again
 	started  bool
 	ended    bool // its handler's result counts no more, or has been given
+	settles  bool // others with its id wait for it
 }
 
 // A desk knows what a server has in hand. A broker that lost our connection delivers
@@ -39,6 +40,8 @@ type desk struct {
 	order   []string // of done, the oldest first, from next on
 	next    int
 	closed  bool
+
+	settling map[string]chan struct{} // ids of messages that have ended and are not acknowledged; closed when they are
 }
 
 // mostDone bounds what is remembered of messages that are done. So many may be
@@ -46,7 +49,10 @@ type desk struct {
 const mostDone = 8192
 
 func newDesk() *desk {
-	return &desk{open: make(map[*entry]struct{}), running: make(map[string]*entry), done: make(map[string]struct{})}
+	return &desk{
+		open: make(map[*entry]struct{}), running: make(map[string]*entry), done: make(map[string]struct{}),
+		settling: make(map[string]chan struct{}),
+	}
 }
 
 type arrival int
@@ -93,7 +99,25 @@ func (k *desk) end(e *entry) bool {
 		return false
 	}
 	e.ended = true
+	if id := e.in.message.ID; k.settling[id] == nil {
+		k.settling[id] = make(chan struct{})
+		e.settles = true
+	}
 	return true
+}
+
+// settled returns what is closed when no other message with this id is being settled.
+// A copy of a message may be here before the original is acknowledged; if this process
+// died of it then, the broker would have both.
+func (k *desk) settled(id string) <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if c := k.settling[id]; c != nil {
+		return c
+	}
+	c := make(chan struct{})
+	close(c)
+	return c
 }
 
 // close ends what has not ended, and returns it.
@@ -122,6 +146,10 @@ func (k *desk) leave(e *entry, done bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.open, e)
+	if e.settles {
+		close(k.settling[e.in.message.ID])
+		delete(k.settling, e.in.message.ID)
+	}
 	if e.serial == "" || k.running[e.serial] != e {
 		return
 	}

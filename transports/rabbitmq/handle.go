@@ -35,6 +35,10 @@ func (s *server) take(queue string, d delivery) {
 
 // attend brings a message to its end.
 func (s *server) attend(e *entry) {
+	select {
+	case <-s.desk.settled(e.in.message.ID):
+	case <-s.ctx.Done():
+	}
 	now := time.Now()
 	m := &e.in.message
 	expired := !m.Expires.IsZero() && !now.Before(m.Expires)

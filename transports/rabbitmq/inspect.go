@@ -27,27 +27,22 @@ func (t *Transport) Ping(ctx context.Context) error {
 }
 
 // Services implements transports.Inspector, for those services of Options.Catalogue and
-// Options.Known that were announced: AMQP tells about queues that one can name, and lists none. Of a queue it tells how many
-// messages wait and how many consumers there are, and no more; so what is taken,
-// delayed or to be retried is nil, and so are Workers. Waiting counts the service's own
-// queue, not those of methods that have one. Of a service about which the broker
-// answers with an error nothing but the name is told; it is an error only if there is
-// no other.
+// Options.Known that were ever announced: AMQP tells about queues that one can name, and
+// lists none. Of a queue it tells how many messages wait and how many consumers there
+// are, and no more; so what is taken, delayed or to be retried is nil, and so are
+// Workers. Waiting counts the service's own queue, not those of methods that have one.
+// Of a service about which the broker answers with an error nothing but the name is
+// told; it is an error only if there is no other.
 func (t *Transport) Services(ctx context.Context) ([]transports.ServiceStatus, error) {
 	const doing = "inspect services"
 	if t.isClosed() {
 		return nil, fmt.Errorf("%s: %w", doing, transports.ErrClosed)
 	}
-	names := slices.Sorted(slices.Values(slices.Concat(t.opts.Catalogue, t.opts.Known)))
-	names = slices.Compact(names)
-	if len(names) == 0 {
-		return []transports.ServiceStatus{}, t.Ping(ctx)
+	if err := t.Ping(ctx); err != nil {
+		return nil, err
 	}
-	// Which declares the queues of the catalogue first.
-	if _, err := t.publishing.session(ctx, t.timing.giveUp); err != nil {
-		return nil, t.trouble(ctx, doing, err)
-	}
-	all, errs := make([]transports.ServiceStatus, len(names)), make([]error, len(names))
+	names := slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.opts.Catalogue, t.opts.Known))))
+	all, errs := make([]*transports.ServiceStatus, len(names)), make([]error, len(names))
 	var inspecting sync.WaitGroup
 	slots := make(chan struct{}, 8) // a question takes the time of the way to the broker and back
 	for i, name := range names {
@@ -58,44 +53,41 @@ func (t *Transport) Services(ctx context.Context) ([]transports.ServiceStatus, e
 		})
 	}
 	inspecting.Wait()
+	announced := []transports.ServiceStatus{}
 	var hidden []string
-	var told []transports.ServiceStatus
-	for i, err := range errs {
+	for i, status := range all {
 		switch {
-		case errors.Is(err, transports.ErrNoService): // nobody has announced it
-			errs[i] = nil
-			continue
-		case err != nil:
+		case errs[i] != nil:
 			hidden = append(hidden, names[i])
+			announced = append(announced, transports.ServiceStatus{Name: names[i]})
+		case status != nil:
+			announced = append(announced, *status)
 		}
-		told = append(told, all[i])
 	}
-	all = told
-	switch err := errors.Join(errs...); {
-	case len(hidden) > 0 && len(hidden) == len(all):
+	err := errors.Join(errs...)
+	if err != nil && len(hidden) == len(announced) {
 		return nil, t.trouble(ctx, doing, err)
-	case err != nil:
+	}
+	if err != nil {
 		t.log.Warn("services cannot be inspected", "services", hidden, "err", err)
 	}
-	return all, nil
+	return announced, nil
 }
 
-// statusOf asks about one service. With an error the status has a name only.
-func (t *Transport) statusOf(ctx context.Context, service string) (transports.ServiceStatus, error) {
-	status := transports.ServiceStatus{Name: service}
+// statusOf asks about one service; nil if nobody ever announced it.
+func (t *Transport) statusOf(ctx context.Context, service string) (*transports.ServiceStatus, error) {
 	names := []string{t.names.queue(service), t.names.dead(service), t.names.suspects(service), t.names.alone(service)}
 	queues, err := t.queues(ctx, names)
 	if err != nil {
-		return status, err
+		return nil, err
 	}
-	if _, ok := queues[names[0]]; !ok {
-		return status, transports.ErrNoService
+	own, ok := queues[names[0]]
+	if !ok {
+		return nil, nil
 	}
-	waiting, dead := int64(queues[names[0]].Messages), int64(queues[names[1]].Messages)
+	waiting, consumers, dead := int64(own.Messages), int64(own.Consumers), int64(queues[names[1]].Messages)
 	suspects := int64(queues[names[2]].Messages) + int64(queues[names[3]].Messages)
-	consumers := int64(queues[names[0]].Consumers)
-	status.Waiting, status.Dead, status.Suspects, status.Consumers = &waiting, &dead, &suspects, &consumers
-	return status, nil
+	return &transports.ServiceStatus{Name: service, Waiting: &waiting, Consumers: &consumers, Dead: &dead, Suspects: &suspects}, nil
 }
 
 // queues tells about those of the queues that exist.

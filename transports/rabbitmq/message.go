@@ -35,7 +35,7 @@ const (
 
 var ownHeaders = []string{
 	headerDestination, headerProcedure, headerExpires, headerEnqueued, headerNotBefore, headerKey, headerFailures,
-	headerDeaths, headerHistory, headerRedelivered, headerUnread, headerBuried, headerError, headerSerial,
+	headerDeaths, headerHistory, headerRedelivered, headerUnread, headerBuried, headerError, headerSerial, headerDelayed,
 }
 
 const (

@@ -12,9 +12,16 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// headerSerial tells publishings apart, also those of one message: what is sent
-// again is something else than what was delivered again.
-const headerSerial = "serial"
+// Headers that are nobody's business but this transport's, and so have names that
+// nobody else has.
+const (
+	// headerSerial tells publishings apart, also those of one message: what is sent
+	// again is something else than what was delivered again.
+	headerSerial = "journeyman-serial"
+
+	// headerDelayed marks what has come by the ladder; see topology.announce.
+	headerDelayed = "journeyman-delayed"
+)
 
 // A parcel is one message on its way to the broker.
 type parcel struct {

@@ -113,8 +113,12 @@ func (t *topology) announce(on *scratch, service string) error {
 	}
 	// Requests that expire are dead-lettered too, which would bury the dead letters
 	// that people should see; so the reason decides. (all-with-x: since 3.10)
-	for _, reason := range []string{"rejected", "delivery_limit"} {
-		args := amqp.Table{"x-match": "all-with-x", "x-first-death-queue": queue, "x-first-death-reason": reason}
+	for _, args := range []amqp.Table{
+		{"x-match": "all-with-x", "x-first-death-queue": queue, "x-first-death-reason": "rejected"},
+		{"x-match": "all-with-x", "x-first-death-queue": queue, "x-first-death-reason": "delivery_limit"},
+		// Of what was delayed the first death was the end of that. It cannot expire.
+		{"x-match": "all", headerDestination: service, headerDelayed: "yes"},
+	} {
 		if err := t.bind(on, dead, t.names.letters(), args); err != nil {
 			return err
 		}
