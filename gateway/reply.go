@@ -59,6 +59,9 @@ func (q question) refuse(w http.ResponseWriter, status int, e *jsonrpc.Error) {
 			replies = append(replies, jsonrpc.EncodeError(r.ID, e))
 		}
 	}
+	if word := notBegun(e.Code); word != "" {
+		w.Header().Set("Journeyman-Refused", word)
+	}
 	switch {
 	case len(replies) == 0:
 		refuse(w, status, e.Code, e.Message)
@@ -67,6 +70,23 @@ func (q question) refuse(w http.ResponseWriter, status int, e *jsonrpc.Error) {
 	default:
 		send(w, status, replies[0])
 	}
+}
+
+// notBegun tells programs that call through HTTP (transports/httprpc) that a request was
+// surely not begun, and why, in a word of docs/wire-http.md; "" where that is not sure.
+// A status alone proves nothing, as routers between them answer by themselves.
+func notBegun(code int) string {
+	switch code {
+	case CodeBusy:
+		return "busy"
+	case CodeNoService:
+		return "no-service"
+	case CodeTooLarge:
+		return "too-large"
+	case CodeUnavailable:
+		return "draining"
+	}
+	return ""
 }
 
 // refuse answers when no request has been read.

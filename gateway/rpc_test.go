@@ -24,18 +24,19 @@ func TestErrorsOfTheJourney(t *testing.T) {
 		code       int
 		message    string
 		retryAfter string
+		refused    string // that it was not begun, for programs
 	}{
-		{context.DeadlineExceeded, 504, -32000, "no reply within the time allowed; the call may still run", ""},
-		{transports.ErrNoService, 404, -32012, `there is no service \"calculator\"`, ""},
-		{transports.ErrTooLarge, 413, -32011, "the request is too large for the transport", ""},
-		{transports.ErrBusy, 503, -32014, "the queue of calculator is full; nothing was handed over", "1"},
-		{transports.ErrUnavailable, 503, -32013, "the broker cannot be reached now", "1"},
-		{transports.ErrClosed, 503, -32013, "the broker cannot be reached now", "1"},
-		{transports.ErrUnknownOutcome, 502, -32015, "the broker did not confirm the hand-over; the request may run", ""},
-		{fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, context.DeadlineExceeded), 502, -32015, "the broker did not confirm the hand-over; the request may run", ""},
-		{fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, transports.ErrClosed), 502, -32015, "the broker did not confirm the hand-over; the request may run", ""},
-		{transports.ErrBuried, 502, -32017, "the request was given up, because the workers that ran it died", ""},
-		{errors.New("secret"), 502, -32016, "the request could not be passed on", ""},
+		{context.DeadlineExceeded, 504, -32000, "no reply within the time allowed; the call may still run", "", ""},
+		{transports.ErrNoService, 404, -32012, `there is no service \"calculator\"`, "", "no-service"},
+		{transports.ErrTooLarge, 413, -32011, "the request is too large for the transport", "", "too-large"},
+		{transports.ErrBusy, 503, -32014, "the queue of calculator is full; nothing was handed over", "1", "busy"},
+		{transports.ErrUnavailable, 503, -32013, "the broker cannot be reached now", "1", "draining"},
+		{transports.ErrClosed, 503, -32013, "the broker cannot be reached now", "1", "draining"},
+		{transports.ErrUnknownOutcome, 502, -32015, "the broker did not confirm the hand-over; the request may run", "", ""},
+		{fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, context.DeadlineExceeded), 502, -32015, "the broker did not confirm the hand-over; the request may run", "", ""},
+		{fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, transports.ErrClosed), 502, -32015, "the broker did not confirm the hand-over; the request may run", "", ""},
+		{transports.ErrBuried, 502, -32017, "the request was given up, because the workers that ran it died", "", ""},
+		{errors.New("secret"), 502, -32016, "the request could not be passed on", "", ""},
 	} {
 		t.Run(tc.err.Error(), func(t *testing.T) {
 			t.Parallel()
@@ -51,6 +52,9 @@ func TestErrorsOfTheJourney(t *testing.T) {
 				check(t, r, tc.status, want)
 				if got := r.Header.Get("Retry-After"); got != tc.retryAfter {
 					t.Errorf("Retry-After %q, want %q", got, tc.retryAfter)
+				}
+				if got := r.Header.Get("Journeyman-Refused"); got != tc.refused {
+					t.Errorf("Journeyman-Refused %q, want %q", got, tc.refused)
 				}
 			}
 		})

@@ -8,15 +8,21 @@
 //
 //	url, namespace := brokertest.Namespace(t)
 //
-// It is the one of [URLVariable] if that is set, else a container where a Docker
-// engine answers, else redis-server or valkey-server from PATH on a free port,
-// else redis-server installed by apt, as root on Debian. Each test process
-// prints once which one it was.
+// or a vhost of their own on a RabbitMQ:
+//
+//	url := brokertest.Vhost(t)
+//
+// Either is the one of [URLVariable] or [RabbitURLVariable] if that is set, else a
+// container where a Docker engine answers, else redis-server, valkey-server or
+// rabbitmq-server as installed, on free ports, else the one that apt installs, as
+// root on Debian. Each test process prints once which one it was.
 //
 // A test that freezes, kills or configures its broker needs a process of its own:
 //
 //	redis := brokertest.Redis(t, brokertest.AOF())
 //	redis.Pause()
+//	rabbit := brokertest.RabbitMQ(t)
+//	rabbit.Alarm(true)
 //
 // Brokers end with the test process, however it ends.
 package brokertest

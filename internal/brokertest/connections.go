@@ -4,8 +4,8 @@ package brokertest
 
 import (
 	"context"
-	"errors"
 	"net/http"
+	"slices"
 	"testing"
 )
 
@@ -16,11 +16,12 @@ type ConnectionInfo struct {
 	Consumes []string // the queues that it consumes, once for each consumer
 }
 
-// Connections returns the connections to the URL's vhost, in no order. New ones, and
-// names, are seen some tenths of a second late: wait for what you expect.
+// Connections returns the connections to the URL's vhost, in no order. New ones are
+// seen a second late, with a broker that was not started here five: wait for what you
+// expect.
 func Connections(tb testing.TB, amqpURL string) []ConnectionInfo {
 	tb.Helper()
-	m := manageOf(tb, amqpURL)
+	m, vhost, _ := manage(tb, amqpURL)
 	var listed []struct {
 		ID         string `json:"name"`
 		Properties struct {
@@ -31,13 +32,13 @@ func Connections(tb testing.TB, amqpURL string) []ConnectionInfo {
 		Queue struct {
 			Name string `json:"name"`
 		} `json:"queue"`
-		Details any            `json:"channel_details"` // an object, or an empty list where the channel has just gone
+		Details any `json:"channel_details"` // an object, or an empty list where the channel has just gone
 	}
 	err := bounded(func(ctx context.Context) error {
-		if err := m.do(ctx, http.MethodGet, nil, &listed, "", "vhosts", m.vhost, "connections"); err != nil {
+		if err := m.do(ctx, http.MethodGet, nil, &listed, "", "vhosts", vhost, "connections"); err != nil {
 			return err
 		}
-		return m.do(ctx, http.MethodGet, nil, &consumers, "", "consumers", m.vhost)
+		return m.do(ctx, http.MethodGet, nil, &consumers, "", "consumers", vhost)
 	})
 	if err != nil {
 		tb.Fatalf("list connections: %v", err)
@@ -55,29 +56,24 @@ func Connections(tb testing.TB, amqpURL string) []ConnectionInfo {
 	return connections
 }
 
-// CloseConnections closes connections as an operator does, all of the vhost's or those
-// whose own name is one of these. One that has gone is no error.
-func CloseConnections(tb testing.TB, amqpURL string, names ...string) (closed int) {
+// CloseConnections closes connections as an operator does (CONNECTION_FORCED, code
+// 320): the vhost's whose own name is one of these, or, without names, all of the
+// URL's user, of which none is overlooked for being new. One that has gone is no error.
+func CloseConnections(tb testing.TB, amqpURL string, names ...string) {
 	tb.Helper()
-	m := manageOf(tb, amqpURL)
+	m, _, user := manage(tb, amqpURL)
+	if len(names) == 0 {
+		if err := m.remove("connections", "username", user); err != nil {
+			tb.Fatalf("close the connections of %s: %v", user, err)
+		}
+		return
+	}
 	for _, c := range Connections(tb, amqpURL) {
-		wanted := len(names) == 0
-		for _, name := range names {
-			wanted = wanted || c.Name == name
-		}
-		if !wanted {
+		if !slices.Contains(names, c.Name) {
 			continue
 		}
-		err := bounded(func(ctx context.Context) error {
-			return m.do(ctx, http.MethodDelete, nil, nil, "", "connections", c.ID)
-		})
-		if r := (*refusal)(nil); errors.As(err, &r) && r.status == http.StatusNotFound {
-			continue
-		}
-		if err != nil {
+		if err := m.remove("connections", c.ID); err != nil {
 			tb.Fatalf("close connection %s: %v", c.Name, err)
 		}
-		closed++
 	}
-	return closed
 }

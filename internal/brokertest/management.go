@@ -80,11 +80,12 @@ func (m management) do(ctx context.Context, method string, in, out any, query st
 			return err
 		}
 	}
-	target := m.base + "/api"
+	escaped := make([]string, 0, len(path))
 	for _, part := range path {
-		target += "/" + url.PathEscape(part)
+		escaped = append(escaped, url.PathEscape(part)) // the vhost "/" is one part
 	}
-	request, err := http.NewRequestWithContext(ctx, method, target+query, &body)
+	target := m.base + "/api/" + strings.Join(escaped, "/") + query
+	request, err := http.NewRequestWithContext(ctx, method, target, &body)
 	if err != nil {
 		return err
 	}
@@ -147,17 +148,19 @@ func (m management) addVhost(name, password string) error {
 }
 
 // removeVhost removes what addVhost has added, with the vhost's queues and
-// connections. What is gone already is no error.
+// connections.
 func (m management) removeVhost(name string) error {
+	return errors.Join(m.remove("vhosts", name), m.remove("users", name))
+}
+
+// remove deletes what is at the path. What is gone already is no error.
+func (m management) remove(path ...string) error {
 	return bounded(func(ctx context.Context) error {
-		var errs []error
-		for _, kind := range []string{"vhosts", "users"} {
-			err := m.do(ctx, http.MethodDelete, nil, nil, "", kind, name)
-			if r := (*refusal)(nil); !errors.As(err, &r) || r.status != http.StatusNotFound {
-				errs = append(errs, err)
-			}
+		err := m.do(ctx, http.MethodDelete, nil, nil, "", path...)
+		if r := (*refusal)(nil); errors.As(err, &r) && r.status == http.StatusNotFound {
+			return nil
 		}
-		return errors.Join(errs...)
+		return err
 	})
 }
 

@@ -32,11 +32,10 @@ func rabbitContainer() (string, error) {
 func runRabbitContainer(ctx context.Context) (string, error) {
 	c, err := testcontainers.Run(ctx, rabbitImage,
 		testcontainers.WithExposedPorts("5672/tcp", "15672/tcp"),
-		testcontainers.WithFiles(testcontainers.ContainerFile{
-			Reader:            strings.NewReader("collect_statistics_interval = 100\nloopback_users = none\n"),
-			ContainerFilePath: "/etc/rabbitmq/conf.d/90-brokertest.conf",
-			FileMode:          0o644,
-		}),
+		testcontainers.WithFiles(
+			file("/etc/rabbitmq/conf.d/90-brokertest.conf", "collect_statistics_interval = 100\nloopback_users = none\n"),
+			file("/etc/rabbitmq/advanced.config", "[{rabbit, [{quorum_tick_interval, 100}]}].\n"),
+		),
 		testcontainers.WithWaitStrategy(wait.ForListeningPort("5672/tcp"), wait.ForListeningPort("15672/tcp")),
 	)
 	if err != nil {
@@ -57,4 +56,8 @@ func runRabbitContainer(ctx context.Context) (string, error) {
 	m := management{base: api, user: rabbitUser, password: rabbitPassword}
 	managements.Store(endpoint, m)
 	return url, awaitRabbit(url, m, nil, time.Minute, nil)
+}
+
+func file(path, text string) testcontainers.ContainerFile {
+	return testcontainers.ContainerFile{Reader: strings.NewReader(text), ContainerFilePath: path, FileMode: 0o644}
 }

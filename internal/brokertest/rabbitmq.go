@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,10 +63,12 @@ func RabbitMQ(tb testing.TB, opts ...RabbitOption) *Rabbit {
 	for _, o := range opts {
 		o.configureRabbit(&c)
 	}
+	began := time.Now()
 	r, err := startRabbit(program, tb.TempDir(), c)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	tb.Logf("RabbitMQ is at %s, up in %v", r.Addr, time.Since(began).Round(10*time.Millisecond))
 	r.tb = tb
 	tb.Cleanup(func() {
 		if err := r.stop(); err != nil {
@@ -78,7 +81,7 @@ func RabbitMQ(tb testing.TB, opts ...RabbitOption) *Rabbit {
 // startRabbit starts a node whose folder is dir, which is empty.
 func startRabbit(program, dir string, c rabbitConfig) (*Rabbit, error) {
 	r := &Rabbit{program: program, dir: dir, remove: c.removeDir, config: c}
-	if err := r.takePorts(); err != nil {
+	if err := r.takePorts(randomBlock); err != nil {
 		return nil, errors.Join(err, r.stop())
 	}
 	if err := r.write(); err != nil {
@@ -131,8 +134,8 @@ func (r *Rabbit) await(patience time.Duration, dead func() error) error {
 	return awaitRabbit(r.URL, r.manage(), roots, patience, dead)
 }
 
-// awaitRabbit gives up when patience ends, or as soon as dead, if given, returns
-// an error.
+// awaitRabbit gives up when patience ends, or as soon as dead returns an error.
+// Without dead, whose RabbitMQ it is has set it up before, so that a refusal is final.
 func awaitRabbit(url string, m management, roots *tls.Config, patience time.Duration, dead func() error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -144,13 +147,12 @@ func awaitRabbit(url string, m management, roots *tls.Config, patience time.Dura
 		if err == nil {
 			return nil
 		}
-		if refused := (*amqp.Error)(nil); errors.As(err, &refused) {
-			return fmt.Errorf("it refuses connections: %w", err)
-		}
 		if dead != nil {
 			if err := dead(); err != nil {
 				return err
 			}
+		} else if refusesUs(err) {
+			return err
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
@@ -158,6 +160,13 @@ func awaitRabbit(url string, m management, roots *tls.Config, patience time.Dura
 			return fmt.Errorf("no answer within %v: %w", patience, err)
 		}
 	}
+}
+
+// refusesUs tells a broker that does not want these credentials from one that is
+// not there.
+func refusesUs(err error) bool {
+	answer := (*refusal)(nil)
+	return errors.As(err, new(*amqp.Error)) || errors.As(err, &answer) && answer.status == http.StatusUnauthorized
 }
 
 // handshake opens a connection and closes it again.
@@ -283,46 +292,4 @@ func (r *Rabbit) stop() error {
 		errs = append(errs, r.claim.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// takePorts finds four ports in a row and starts epmd on the first of them. It
-// claims them by the UDP port of the same number, which nobody else uses: as
-// blocks of four never overlap, the test processes of a machine keep out of each
-// other's way for as long as they live.
-func (r *Rabbit) takePorts() error {
-	var errs []error
-	for range 50 {
-		r.base = randomBlock()
-		claim, err := net.ListenPacket("udp", local(r.base))
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if err := free(r.base, 4); err != nil {
-			errs = append(errs, err, claim.Close())
-			continue
-		}
-		r.claim, r.Addr = claim, local(r.base+portAMQP)
-		managements.Store(r.Addr, r.manage())
-		return r.startEpmd()
-	}
-	return fmt.Errorf("find four free ports in a row: %w", errors.Join(errs...))
-}
-
-// startEpmd starts Erlang's name server in the foreground, where a node that
-// finds none would start one that stays behind for ever.
-func (r *Rabbit) startEpmd() error {
-	program, err := exec.LookPath("epmd")
-	if err != nil {
-		return fmt.Errorf("find Erlang's name server: %w", err)
-	}
-	cmd := exec.Command(program, "-port", fmt.Sprint(r.base), "-address", "127.0.0.1")
-	cmd.Env, cmd.Dir = r.environment(), r.dir
-	if r.epmd, err = startProcess(cmd, ""); err == nil {
-		err = awaitPort(r.base, r.epmd.alive)
-	}
-	if err != nil {
-		return fmt.Errorf("start %s: %w", program, err)
-	}
-	return nil
 }

@@ -3,10 +3,8 @@
 package brokertest
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -62,7 +60,7 @@ func address(amqpURL, user, password, vhost string) string {
 // Only one that it started here has more than a URL.
 func chooseRabbit() (*Rabbit, error) {
 	if url := os.Getenv(RabbitURLVariable); url != "" {
-		if err := useRabbit(url, os.Getenv(ManagementVariable)); err != nil {
+		if err := useRabbit(url, os.Getenv(ManagementVariable), 5*time.Second); err != nil {
 			return nil, fmt.Errorf("the RabbitMQ that %s names, or its management API, does not answer: %w", RabbitURLVariable, err)
 		}
 		say("RabbitMQ is the one of %s", RabbitURLVariable)
@@ -92,12 +90,12 @@ func chooseRabbit() (*Rabbit, error) {
 }
 
 // useRabbit gets to know a RabbitMQ that runs already.
-func useRabbit(amqpURL, api string) error {
+func useRabbit(amqpURL, api string, patience time.Duration) error {
 	m, err := namedManagement(amqpURL, api)
 	if err != nil {
 		return err
 	}
-	if err := awaitRabbit(amqpURL, m, nil, 5*time.Second, nil); err != nil {
+	if err := awaitRabbit(amqpURL, m, nil, patience, nil); err != nil {
 		return err
 	}
 	u, err := url.Parse(amqpURL)

@@ -4,7 +4,6 @@ package brokertest
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"testing"
 )
@@ -20,8 +19,9 @@ type QueueInfo struct {
 	Arguments map[string]any
 }
 
-// Queues returns the queues of the URL's vhost, in no order. Numbers of messages
-// and consumers lag behind by some tenths of a second: wait for what you expect.
+// Queues returns the queues of the URL's vhost, in no order. Numbers of messages are
+// some tenths of a second late and those of consumers a second, with a broker that
+// was not started here five: wait for what you expect.
 func Queues(tb testing.TB, amqpURL string) []QueueInfo {
 	tb.Helper()
 	m, vhost, _ := manage(tb, amqpURL)
@@ -59,38 +59,4 @@ func Queues(tb testing.TB, amqpURL string) []QueueInfo {
 		queues = append(queues, info)
 	}
 	return queues
-}
-
-// Connections returns the names of the connections that the URL's user has, in
-// every vhost, such as "127.0.0.1:50244 -> 127.0.0.1:5672". It is never late.
-func Connections(tb testing.TB, amqpURL string) []string {
-	tb.Helper()
-	m, _, user := manage(tb, amqpURL)
-	var listed []struct {
-		Name string `json:"name"`
-	}
-	err := bounded(func(ctx context.Context) error {
-		return m.do(ctx, http.MethodGet, nil, &listed, "", "connections", "username", user)
-	})
-	if err != nil {
-		tb.Fatalf("list connections: %v", err)
-	}
-	names := make([]string, 0, len(listed))
-	for _, c := range listed {
-		names = append(names, c.Name)
-	}
-	return names
-}
-
-// CloseConnections has the broker close all connections of the URL's user, as an
-// operator would (code 320, CONNECTION_FORCED). The user may come back at once.
-func CloseConnections(tb testing.TB, amqpURL string) {
-	tb.Helper()
-	m, _, user := manage(tb, amqpURL)
-	err := bounded(func(ctx context.Context) error {
-		return m.do(ctx, http.MethodDelete, nil, nil, "", "connections", "username", user)
-	})
-	if err != nil {
-		tb.Fatal(fmt.Errorf("close connections: %w", err))
-	}
 }
