@@ -44,7 +44,7 @@ func (s *session) besideBroker(run func(context.Context) error) func(context.Con
 // none; the transport itself goes on trying for ever.
 func (s *session) awaitBroker(ctx context.Context) error {
 	pinger, ok := s.transport.(transports.Pinger)
-	if !ok {
+	if !ok || s.overHTTP() { // where other services may start later than this one
 		return nil
 	}
 	var (
@@ -82,5 +82,13 @@ func (s *session) withHint(attrs ...any) []any {
 	if s.env.platform.name != "" {
 		return attrs
 	}
-	return append(attrs, "hint", fmt.Sprintf("set JOURNEYMAN_URL, or start a broker with %q", s.binary+" start"))
+	return append(attrs, "hint", s.howToGetBroker())
+}
+
+// howToGetBroker is for somebody whose broker does not answer.
+func (s *session) howToGetBroker() string {
+	if s.env.broker.transport == onRabbitMQ { // which "start" does not bring
+		return "start it, or set JOURNEYMAN_URL to one that runs"
+	}
+	return fmt.Sprintf("set JOURNEYMAN_URL, or start one with %q", s.binary+" start")
 }

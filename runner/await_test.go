@@ -44,6 +44,19 @@ func refusal(context.Context) error {
 	return fmt.Errorf("ping broker: %w", &transports.RefusedError{Err: errors.New("wrong password")})
 }
 
+// Over HTTP there is nothing to wait for: a service may well be the first that is up.
+func TestAwaitNobody(t *testing.T) {
+	t.Parallel()
+	s := &session{log: slog.New(slog.DiscardHandler), transport: pinged{ping: func(context.Context) error {
+		t.Error("it looks for the other services")
+		return nil
+	}}}
+	s.env.broker.transport = overHTTP
+	if err := s.awaitBroker(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // One warning at once, then one a minute, with a hint, until there is a broker.
 func TestAwaitBrokerReminds(t *testing.T) {
 	t.Parallel()
@@ -59,7 +72,7 @@ func TestAwaitBrokerReminds(t *testing.T) {
 		if err := s.awaitBroker(t.Context()); err != nil {
 			t.Error(err)
 		}
-		for part, want := range map[string]int{"level=WARN": 3, `or start a broker with \"app start\"`: 3, "msg=ready": 1} {
+		for part, want := range map[string]int{"level=WARN": 3, `or start one with \"app start\"`: 3, "msg=ready": 1} {
 			if got := strings.Count(log.String(), part); got != want {
 				t.Errorf("%d lines with %s, want %d:\n%s", got, part, want, &log)
 			}

@@ -1,11 +1,8 @@
 package runner
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,14 +11,20 @@ import (
 // localBroker is where "start" puts its private broker when the port is free.
 const localBroker = "redis://127.0.0.1:6399"
 
-// spoken is the one family that has a transport in this version. The others are
-// known so that an address of theirs gets an answer that makes sense.
-const spoken = "redis"
+// The values of JOURNEYMAN_TRANSPORT.
+const (
+	onRedis    = "redis"
+	onRabbitMQ = "rabbitmq"
+	overHTTP   = "http"
+)
 
-// A broker is an address and where it was found.
+// A broker is where messages go and where that was found: the address of a real
+// broker or, over HTTP, those of the services themselves.
 type broker struct {
-	url    string // with its password
-	source string // a variable, a file or "default"
+	transport string            // one of the above; "" where nothing was found
+	url       string            // with its password; "" over HTTP where addresses say it all
+	addresses map[string]string // over HTTP: base URLs by service, with their passwords
+	source    string            // a variable, a file or "default"
 }
 
 // A family is a kind of broker: a value that JOURNEYMAN_TRANSPORT may have, the
@@ -29,54 +32,97 @@ type broker struct {
 // them, in the order in which they are asked. A * stands for an add-on's colour.
 type family struct {
 	name      string
+	title     string // what people call it
 	schemes   []string
+	example   string // an address
 	variables []string
 }
 
 // families is in order of preference for apps that have several.
 func families() []family {
 	return []family{
-		{"redis", []string{"redis", "rediss"}, []string{
+		{onRedis, "Redis", []string{"redis", "rediss"}, "redis://user:password@host:6379", []string{
 			"REDIS_TLS_URL", // before REDIS_URL, which was plain on Heroku's old mini plans
 			"REDIS_URL", "SCALINGO_REDIS_URL", "REDISCLOUD_URL", "REDISTOGO_URL", "OPENREDIS_URL", "REDISGREEN_URL",
 			"UPSTASH_REDIS_URL", "KV_URL", "HEROKU_REDIS_*_URL", "DOKKU_REDIS_*_URL",
 		}},
-		{"rabbitmq", []string{"amqp", "amqps"}, []string{
+		{onRabbitMQ, "RabbitMQ", []string{"amqp", "amqps"}, "amqp://user:password@host:5672", []string{
 			"AMQP_URL", "RABBITMQ_URL", "RABBITMQ_BIGWIG_URL", "CLOUDAMQP_URL", "DOKKU_RABBITMQ_*_URL",
 		}},
-		{"http", []string{"http", "https"}, nil}, // an address of one's own, so only JOURNEYMAN_URL has it
+		// An address of one's own, so no platform has a variable for it.
+		{overHTTP, "HTTP", []string{"http", "https"}, "http://" + placeholder + ".internal:8080", nil},
 	}
 }
 
+func familyNamed(name string) family {
+	all := families()
+	return all[slices.IndexFunc(all, func(f family) bool { return f.name == name })]
+}
+
+// A choice is what an operator decided about the broker.
+type choice struct {
+	url       Secret            // JOURNEYMAN_URL
+	transport string            // JOURNEYMAN_TRANSPORT, "" if unset
+	addresses map[string]string // JOURNEYMAN_SERVICES
+}
+
 // findBroker returns the broker that the environment names; a zero one if it
-// names none. JOURNEYMAN_URL wins, then the platforms' names, then VCAP_SERVICES.
-// transport narrows the choice to one family.
-func findBroker(own Secret, transport string, environ map[string]string) (broker, error) {
-	if own != "" {
-		b := broker{url: strings.TrimSpace(string(own)), source: "JOURNEYMAN_URL"}
-		return b, checkBroker(b)
+// names none. JOURNEYMAN_URL wins, then the platforms' names, then VCAP_SERVICES,
+// then JOURNEYMAN_SERVICES, which nobody would set beside a broker without saying
+// which of the two is meant. c.transport narrows the choice to one family.
+func findBroker(c choice, environ map[string]string) (broker, error) {
+	if c.url != "" {
+		return c.own()
 	}
 	for _, f := range families() {
-		if transport != "" && transport != f.name {
+		if c.transport != "" && c.transport != f.name {
 			continue
 		}
 		for _, name := range f.variables {
 			for _, name := range expand(name, environ) {
 				if v := strings.TrimSpace(environ[name]); v != "" {
-					b := broker{url: v, source: name}
+					b := broker{transport: f.name, url: v, source: name}
 					return b, checkBroker(b)
 				}
 			}
 		}
 	}
-	b, err := findBound(environ["VCAP_SERVICES"], transport)
+	b, err := findBound(environ["VCAP_SERVICES"], c.transport)
 	if err != nil || b.url != "" {
 		return b, err
 	}
-	if transport != "" {
-		return broker{}, fmt.Errorf("JOURNEYMAN_TRANSPORT is %q and no variable holds such a URL; set JOURNEYMAN_URL", transport)
+	switch c.transport {
+	case "", overHTTP:
+		if len(c.addresses) > 0 {
+			return broker{transport: overHTTP, addresses: c.addresses, source: "JOURNEYMAN_SERVICES"}, nil
+		}
+	case onRabbitMQ:
+		return broker{}, fmt.Errorf("JOURNEYMAN_TRANSPORT is %q and no variable holds the URL of one; set JOURNEYMAN_URL to one such as %s; \"start\" brings no RabbitMQ, but \"docker run -p 5672:5672 rabbitmq\" does, at amqp://127.0.0.1",
+			onRabbitMQ, familyNamed(onRabbitMQ).example)
 	}
 	return broker{}, nil
+}
+
+// own is the broker that JOURNEYMAN_URL names.
+func (c choice) own() (broker, error) {
+	b := broker{url: strings.TrimSpace(string(c.url)), source: "JOURNEYMAN_URL"}
+	scheme, _, found := strings.Cut(b.url, "://")
+	scheme = strings.ToLower(scheme)
+	for _, f := range families() {
+		if found && slices.Contains(f.schemes, scheme) {
+			b.transport = f.name
+		}
+	}
+	if err := checkBroker(b); err != nil {
+		return b, err
+	}
+	if c.transport != "" && c.transport != b.transport {
+		return b, fmt.Errorf("JOURNEYMAN_TRANSPORT is %q, and JOURNEYMAN_URL begins with %s://, which is %q; unset one of them", c.transport, scheme, b.transport)
+	}
+	if b.transport == overHTTP {
+		b.addresses = c.addresses
+	}
+	return b, nil
 }
 
 // expand returns the names in environ that fit a name with a *, sorted.
@@ -87,75 +133,4 @@ func expand(name string, environ map[string]string) []string {
 	}
 	colour := regexp.MustCompile("^" + before + "[A-Z0-9_]+" + after + "$")
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(environ)), func(n string) bool { return !colour.MatchString(n) })
-}
-
-// findBound looks through the JSON in which Cloud Foundry hands over what is
-// bound to an app: {"label": [{"credentials": {"uri": "…"}}]}. Only the scheme
-// tells what a service is; labels are up to each operator.
-func findBound(vcap, transport string) (broker, error) {
-	if strings.TrimSpace(vcap) == "" {
-		return broker{}, nil
-	}
-	var labels map[string][]struct {
-		Credentials struct {
-			URI  string   `json:"uri"`
-			URL  string   `json:"url"`
-			URIs []string `json:"uris"`
-		} `json:"credentials"`
-	}
-	if err := json.Unmarshal([]byte(vcap), &labels); err != nil {
-		return broker{}, errors.New("VCAP_SERVICES is not the JSON that Cloud Foundry writes; set JOURNEYMAN_URL") // err may quote a password
-	}
-	for _, f := range families() {
-		if transport != "" && transport != f.name || f.variables == nil {
-			continue
-		}
-		for _, label := range slices.Sorted(maps.Keys(labels)) {
-			for _, service := range labels[label] {
-				c := service.Credentials
-				for _, candidate := range append([]string{c.URI, c.URL}, c.URIs...) {
-					if scheme, _, _ := strings.Cut(candidate, "://"); slices.Contains(f.schemes, strings.ToLower(scheme)) {
-						b := broker{url: candidate, source: "VCAP_SERVICES (" + label + ")"}
-						return b, checkBroker(b)
-					}
-				}
-			}
-		}
-	}
-	return broker{}, nil
-}
-
-// checkBroker finds what is wrong with a broker's address, as far as that can be
-// seen without opening the transport. It never quotes the address.
-func checkBroker(b broker) error {
-	members := strings.Split(b.url, ",")
-	for _, member := range members {
-		if !strings.Contains(member, "://") {
-			return fmt.Errorf("%s is not a URL such as redis://user:password@host:6379 (not shown, as it may hold a password): redis:// is missing in front", b.source)
-		}
-		u, err := url.Parse(strings.TrimSpace(member))
-		if err != nil || u.Scheme == "" || u.Host == "" {
-			return fmt.Errorf("%s is not a URL such as redis://user:password@host:6379 (not shown, as it may hold a password); in a password percent-encode special characters (/ as %%2F)", b.source)
-		}
-		switch {
-		case !slices.Contains(schemesOf(spoken), u.Scheme):
-			hint := ""
-			if b.source != "JOURNEYMAN_URL" {
-				hint = "; set JOURNEYMAN_URL"
-			}
-			return fmt.Errorf("%s begins with %s://, and this version speaks Redis only (redis:// or rediss://)%s", b.source, u.Scheme, hint)
-		case len(members) > 1:
-			return fmt.Errorf("%s lists %d addresses, and Redis takes one: for a primary with replicas use the one address that your provider or a proxy in front of Sentinel gives, as addresses of Sentinel nodes are not supported", b.source, len(members))
-		}
-	}
-	return nil
-}
-
-func schemesOf(name string) []string {
-	for _, f := range families() {
-		if f.name == name {
-			return f.schemes
-		}
-	}
-	return nil
 }

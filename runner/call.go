@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/journeyman-go/journeyman/client"
-	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -119,11 +117,11 @@ func (a *app) ask(c *cli.Context, args []string, do func(context.Context, *clien
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err = do(ctx, client.New(s.transport, service, client.Timeout(timeout)), method, params)
+	if b := s.env.broker; errors.Is(err, transports.ErrUnsupported) && b.transport != onRedis {
+		return fmt.Errorf("%w; Redis can do it", err)
+	}
 	return a.explain(ctx, err, s, service, timeout)
 }
-
-// clockSkew is how much earlier than here a deadline may pass where a handler runs.
-const clockSkew = 100 * time.Millisecond
 
 // interruptible returns a context that ends with ctx and at the first signal.
 func (a *app) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -136,94 +134,4 @@ func (a *app) interruptible(ctx context.Context) (context.Context, context.Cance
 		}
 	}()
 	return ctx, cancel
-}
-
-// explain turns the failures of a journey into one sentence with a hint. What the
-// service answered passes through, except that the deadline of ctx, the call's,
-// has passed: the handler has the same one, and who notices first is chance.
-func (a *app) explain(ctx context.Context, err error, s *session, service string, timeout time.Duration) error {
-	answer, answered := errors.AsType[*jsonrpc.Error](err)
-	deadline, _ := ctx.Deadline()
-	late := errors.Is(err, context.DeadlineExceeded) && time.Until(deadline) < clockSkew
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectFor)
-	defer cancel()
-	_, refused := errors.AsType[*transports.RefusedError](err)
-	switch {
-	case err == nil:
-		return nil
-	case answered && !late:
-		return answer
-	case refused:
-		return s.refused(err)
-	case errors.Is(err, transports.ErrUnavailable):
-		// The whole chain may hold a hint of the transport's own, as for a
-		// certificate; of a plain refusal the last link says it all.
-		if op, ok := errors.AsType[*net.OpError](err); ok {
-			err = op.Err
-		}
-		return fmt.Errorf("no broker answers at %s (from %s): %w; set JOURNEYMAN_URL, or start one with %q",
-			redactURL(s.env.broker.url), s.env.broker.source, err, a.name+" start")
-	case errors.Is(err, transports.ErrNoService):
-		known := append(a.names(), seen(ctx, s)...)
-		return fmt.Errorf("no service named %q was ever started on this broker%s", service, didYouMean(service, without(known, service)))
-	case errors.Is(err, transports.ErrBuried):
-		return fmt.Errorf("%w; see %q", err, a.name+" dead list "+service)
-	case errors.Is(err, context.DeadlineExceeded):
-		if s.reachable(ctx) != nil {
-			return fmt.Errorf("the broker at %s (from %s) did not answer within %s", redactURL(s.env.broker.url), s.env.broker.source, timeout)
-		}
-		hint := ""
-		switch status, ok := statusOf(ctx, s, service); {
-		case ok && status.Paused:
-			hint = fmt.Sprintf("; it is paused until %q", a.name+" resume "+service)
-		case ok && isDown(status):
-			hint = fmt.Sprintf("; no worker of it is up, so start one with %q", a.name+" serve "+service)
-		}
-		return fmt.Errorf("%s did not answer within %s%s", service, timeout, hint)
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("interrupted before %s answered", service)
-	}
-	return err
-}
-
-// inspectFor bounds all looking around after a failure: the user has waited enough.
-const inspectFor = 300 * time.Millisecond
-
-// seen returns the names of the services that the broker knows, if it tells.
-func seen(ctx context.Context, s *session) (names []string) {
-	for _, status := range inspect(ctx, s) {
-		names = append(names, status.Name)
-	}
-	return names
-}
-
-// statusOf returns what the broker knows of a service, if it tells.
-func statusOf(ctx context.Context, s *session, service string) (status transports.ServiceStatus, ok bool) {
-	for _, status := range inspect(ctx, s) {
-		if status.Name == service {
-			return status, true
-		}
-	}
-	return status, false
-}
-
-func inspect(ctx context.Context, s *session) []transports.ServiceStatus {
-	inspector, ok := s.transport.(transports.Inspector)
-	if !ok {
-		return nil
-	}
-	list, err := inspector.Services(ctx)
-	if err != nil {
-		return nil // it is for a hint only
-	}
-	return list
-}
-
-func without(names []string, name string) (rest []string) {
-	for _, n := range names {
-		if n != name {
-			rest = append(rest, n)
-		}
-	}
-	return rest
 }

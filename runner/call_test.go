@@ -89,8 +89,8 @@ func TestCallBuried(t *testing.T) {
 func TestCallPaused(t *testing.T) {
 	isolate(t, map[string]string{"JOURNEYMAN_URL": "redis://h"})
 	for name, broker := range map[string]*fakeBroker{
-		"up":   {status: []transports.ServiceStatus{{Name: "tester", Paused: true, Workers: make([]transports.WorkerStatus, 1)}}},
-		"down": {status: []transports.ServiceStatus{{Name: "tester", Paused: true}}},
+		"up":   {status: []transports.ServiceStatus{{Name: "tester", Paused: true, Consumers: new(int64(1)), Workers: make([]transports.WorkerStatus, 1)}}},
+		"down": {status: []transports.ServiceStatus{{Name: "tester", Paused: true, Consumers: new(int64(0))}}},
 	} {
 		got := newSite().with(broker.open).run(t, "call", "--timeout", "10ms", "tester", "echo")
 		want := result{3, "", "app: tester did not answer within 10ms; it is paused until \"app resume tester\"\n"}

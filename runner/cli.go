@@ -65,7 +65,8 @@ func (a *app) commands() []*cli.Command {
 	key := &cli.StringFlag{Name: "key", Usage: "the idempotency key: a method with deduplication runs once for each `KEY`"}
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON", DisableDefaultText: true}
 	return []*cli.Command{
-		a.make("serve", "SERVICE", "run one service until SIGTERM: a Procfile entry", a.serve),
+		a.make("serve", "SERVICE", "run one service until SIGTERM: a Procfile entry", a.serve,
+			&cli.StringFlag{Name: "only", Usage: "take nothing but calls of `METHOD[,METHOD…]`, which get a queue of their own each (RabbitMQ)"}),
 		a.make("web", "", "run the HTTP gateway on $PORT until SIGTERM", a.web),
 		a.make("start", "", "run every Procfile entry on this machine, with a broker of its own if none is set", a.start,
 			&cli.StringFlag{Name: "procfile", Aliases: []string{"f"}, Value: "Procfile", Usage: "read `FILE`"},
@@ -81,6 +82,7 @@ func (a *app) commands() []*cli.Command {
 		a.deadCommands(asJSON),
 		a.make("pause", "SERVICE…", "have services take no more work for a while", a.pause, asJSON),
 		a.make("resume", "SERVICE…", "have paused services take work again", a.resume, asJSON),
+		a.doctorCommand(asJSON),
 		a.make("config", "", "show every setting, its value and where that came from", a.configuration,
 			asJSON, &cli.BoolFlag{Name: "markdown", Usage: "print a table for documentation, without values", DisableDefaultText: true}),
 		a.make("version", "", "print the version", a.printVersion, asJSON),

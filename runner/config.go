@@ -20,8 +20,9 @@ import (
 // JOURNEYMAN_ plus the field's name in capitals with underscores; PORT, which
 // platforms set, is the one that has no prefix. Empty counts as unset.
 type Config struct {
-	URL             Secret        `split_words:"true" desc:"The broker: redis:// or rediss://. Wins over the platforms' own names, such as REDIS_URL."`
-	Transport       string        `split_words:"true" desc:"The kind of broker to take where several are set. redis, which is all that this version speaks, if unset."`
+	URL             Secret        `split_words:"true" desc:"The broker: redis://, rediss://, amqp:// or amqps:// (for the nodes of a RabbitMQ cluster several, separated by commas). Or http:// or https://, where all services are, with {service} in the place of a name. Wins over the platforms' own variables, such as REDIS_URL."`
+	Transport       string        `split_words:"true" desc:"Which to take where several are set: redis (if unset), rabbitmq, or http, which needs no broker."`
+	Services        Secret        `split_words:"true" desc:"Over HTTP: where each service is, as calculator=http://host:8080 and so on, separated by commas. What it does not name is where JOURNEYMAN_URL says."`
 	Namespace       string        `split_words:"true" desc:"Goes before the names of queues, so that several apps can share a broker. Up to 64 letters, digits, dots, hyphens and underscores."`
 	Concurrency     int           `split_words:"true" default:"64" desc:"How many messages a worker handles at once."`
 	Drain           time.Duration `split_words:"true" desc:"How long running calls may go on after SIGTERM; 0 hands them back at once. 25s on a platform (less where it kills sooner), 4s elsewhere."`
@@ -30,11 +31,11 @@ type Config struct {
 	MaxQueue        int           `split_words:"true" default:"100000" desc:"How many messages may wait for one service; further ones are refused at once."`
 	RedisTLS        string        `split_words:"true" desc:"For rediss://: verify (if unset), insecure, or pin: and the SHA-256 of the server's public key in hex."`
 	ArticleServices []string      `split_words:"true" desc:"Services, separated by commas, whose workers speak the bare wire: LPUSH a request, BRPOP its id."`
-	Bind            string        `split_words:"true" desc:"The IP address on which web listens. Every address on a platform, 127.0.0.1 elsewhere."`
-	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that callers of web must show. Needed on a platform."`
+	Bind            string        `split_words:"true" desc:"The IP address on which web listens, and over HTTP a service. Every address on a platform, 127.0.0.1 elsewhere."`
+	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that callers of web must show, and over HTTP callers of a service; ours show the first. Needed on a platform."`
 	LogLevel        slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error."`
 	LogFormat       string        `split_words:"true" default:"auto" desc:"text (logfmt), json, pretty, or auto: pretty on a terminal, otherwise text."`
-	Port            int           `envconfig:"PORT" default:"5000" desc:"Where web listens."`
+	Port            int           `envconfig:"PORT" default:"5000" desc:"Where web listens, and over HTTP a service."`
 }
 
 // A setting is one field of Config as an operator sees it.
@@ -168,7 +169,7 @@ func (c *Config) check() (faults []fault) {
 			faults = append(faults, fault{name, value, want})
 		}
 	}
-	demand(c.Transport == "" || c.Transport == spoken, "JOURNEYMAN_TRANSPORT", c.Transport, spoken+", which is all that this version speaks")
+	demand(c.Transport == "" || slices.Contains([]string{onRedis, onRabbitMQ, overHTTP}, c.Transport), "JOURNEYMAN_TRANSPORT", c.Transport, "redis, rabbitmq or http")
 	demand(namespaceForm.MatchString(c.Namespace), "JOURNEYMAN_NAMESPACE", c.Namespace, "up to 64 letters, digits, dots, hyphens and underscores")
 	demand(tlsForm.MatchString(c.RedisTLS), "JOURNEYMAN_REDIS_TLS", c.RedisTLS, "verify, insecure, or pin: and the 64 hexadecimal digits of a SHA-256")
 	demand(c.Concurrency >= 1, "JOURNEYMAN_CONCURRENCY", c.Concurrency, "1 or more")

@@ -19,9 +19,10 @@ type environment struct {
 	platform platform
 	broker   broker // zero: none is set, and there is no default on a platform
 	settings []setting
-	warnings []string // for people, not worth an exit
-	faults   []string // what must be put right first
-	missing  string   // the same, of commands that need a broker
+	warnings []string        // for people, not worth an exit
+	dotEnv   map[string]bool // variables that .env set
+	faults   []string        // what must be put right first
+	missing  string          // the same, of commands that need a broker
 }
 
 const ours = "JOURNEYMAN_"
@@ -32,10 +33,9 @@ const ours = "JOURNEYMAN_"
 func readEnvironment(dir string) environment {
 	var e environment
 	e.platform = detectPlatform(os.Getenv)
-	var fromFile map[string]bool
 	if e.platform.name == "" {
 		var err error
-		if fromFile, err = loadDotEnv(filepath.Join(dir, ".env")); err != nil {
+		if e.dotEnv, err = loadDotEnv(filepath.Join(dir, ".env")); err != nil {
 			e.faults = append(e.faults, err.Error())
 		}
 	}
@@ -46,34 +46,60 @@ func readEnvironment(dir string) environment {
 	e.settleDrain()
 
 	environ := environMap()
-	transport := config.Transport
-	if transport != spoken {
-		transport = "" // one fault says so already; another for what is not found would only confuse
-	}
-	found, err := findBroker(config.URL, transport, environ)
-	if err != nil {
-		e.faults = append(e.faults, err.Error())
-	}
-	if found.url == "" && err == nil {
-		if e.platform.name == "" {
-			found = startedBroker(dir)
-		} else {
-			e.missing = noBroker(e.platform.name)
-		}
-	}
-	e.broker = found
+	e.findBroker(dir, environ)
 
 	var names []string
 	for i, s := range e.settings {
 		names = append(names, s.Name)
-		if fromFile[s.Name] {
+		if e.dotEnv[s.Name] {
 			e.settings[i].Source = ".env"
 		}
 	}
-	e.settleURL(fromFile)
-	e.warnings = unknownNames(environ, names)
+	e.settleBroker()
+	e.warnings = append(e.warnings, unknownNames(environ, names)...)
 	return e
 }
+
+// findBroker decides where messages go. dir is where a "start" may have left the
+// address of its broker.
+func (e *environment) findBroker(dir string, environ map[string]string) {
+	c := choice{url: e.config.URL, transport: e.config.Transport}
+	if !slices.ContainsFunc(families(), func(f family) bool { return f.name == c.transport }) {
+		c.transport = "" // one fault says so already; another for what is not found would only confuse
+	}
+	addresses, faults := parseServices(string(e.config.Services))
+	e.faults = append(e.faults, faults...)
+	switch s := e.setting("JOURNEYMAN_SERVICES"); {
+	case len(faults) > 0:
+		s.Value += " (invalid)"
+	case len(addresses) > 0:
+		s.Value = showAddresses(addresses)
+	}
+	c.addresses = addresses
+
+	found, err := findBroker(c, environ)
+	switch {
+	case err != nil:
+		e.faults = append(e.faults, err.Error())
+	case found.transport == overHTTP && e.platform.name == "":
+		found.addresses = withStarted(found.addresses, dir)
+	case found.transport != "":
+	case e.platform.name == "":
+		found = startedBroker(dir, c.transport)
+	case c.transport == overHTTP:
+		found = noAddresses()
+	default:
+		e.missing = noBroker(e.platform.name)
+	}
+	e.broker = found
+	if len(addresses) > 0 && found.transport != "" && found.transport != overHTTP {
+		e.warnings = append(e.warnings, fmt.Sprintf("JOURNEYMAN_SERVICES does nothing, as %s names a broker; set JOURNEYMAN_TRANSPORT=http to do without", found.source))
+	}
+}
+
+// noAddresses is HTTP without an address, which will do for a service that calls
+// no other.
+func noAddresses() broker { return broker{transport: overHTTP, source: "JOURNEYMAN_TRANSPORT"} }
 
 // settleDrain gives Drain the platform's time where nobody set one.
 func (e *environment) settleDrain() {
@@ -88,17 +114,30 @@ func (e *environment) settleDrain() {
 	}
 }
 
-// settleURL shows the address that won, wherever it came from.
-func (e *environment) settleURL(fromFile map[string]bool) {
-	if e.broker.url == "" {
+// settleBroker shows what won, wherever it came from.
+func (e *environment) settleBroker() {
+	b := e.broker
+	if b.transport == "" {
 		return
 	}
-	s := e.setting("JOURNEYMAN_URL")
-	s.Value = redactURL(e.broker.url)
-	if e.broker.source != "JOURNEYMAN_URL" {
-		s.Source = e.broker.source
-		if fromFile[e.broker.source] {
-			s.Source += " in .env"
+	source := b.source
+	if e.dotEnv[source] {
+		source += " in .env"
+	}
+	if b.url != "" {
+		s := e.setting("JOURNEYMAN_URL")
+		s.Value = redactURL(b.url)
+		if b.source != s.Name {
+			s.Source = source
+		}
+	}
+	if s := e.setting("JOURNEYMAN_TRANSPORT"); e.config.Transport == "" {
+		s.Value, s.Source = b.transport, source
+	}
+	if s := e.setting("JOURNEYMAN_SERVICES"); len(b.addresses) > 0 && !strings.HasSuffix(s.Value, "(invalid)") {
+		s.Value = showAddresses(b.addresses)
+		if s.Source == "default" {
+			s.Source = source
 		}
 	}
 }
@@ -109,9 +148,9 @@ func (e *environment) setting(name string) *setting {
 
 // noBroker is the fault of having no broker to talk to on a platform.
 func noBroker(platform string) string {
-	hint := "set JOURNEYMAN_URL or REDIS_URL"
+	hint := "set JOURNEYMAN_URL, REDIS_URL or CLOUDAMQP_URL"
 	if platform == "Heroku" {
-		hint = `add one with "heroku addons:create heroku-redis:mini", or set JOURNEYMAN_URL`
+		hint = `add one with "heroku addons:create heroku-redis:mini" or "heroku addons:create cloudamqp:lemur", or set JOURNEYMAN_URL`
 	}
 	return fmt.Sprintf("no broker is set, and on %s there is none by default; %s", platform, hint)
 }

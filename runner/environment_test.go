@@ -80,7 +80,7 @@ func TestDefaults(t *testing.T) {
 	if d := cmp.Diff(want, e.config); d != "" || len(e.faults)+len(e.warnings) > 0 {
 		t.Errorf("config (-want +got):\n%s\nfaults %q, warnings %q", d, e.faults, e.warnings)
 	}
-	if e.broker != (broker{localBroker, "default"}) {
+	if d := cmp.Diff(broker{transport: onRedis, url: localBroker, source: "default"}, e.broker, cmp.AllowUnexported(broker{})); d != "" {
 		t.Errorf("broker is %+v", e.broker)
 	}
 }
@@ -162,9 +162,10 @@ func TestDotEnv(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"JOURNEYMAN_URL":     "redis://u:xxxxx@file from REDIS_URL in .env",
-		"JOURNEYMAN_TIMEOUT": "3s from environment",
-		"JOURNEYMAN_DRAIN":   "9s from .env",
+		"JOURNEYMAN_URL":       "redis://u:xxxxx@file from REDIS_URL in .env",
+		"JOURNEYMAN_TRANSPORT": "redis from REDIS_URL in .env",
+		"JOURNEYMAN_TIMEOUT":   "3s from environment",
+		"JOURNEYMAN_DRAIN":     "9s from .env",
 	}
 	if !maps.Equal(sources, want) || e.broker.url != "redis://u:hunter2@file" {
 		t.Errorf("sources are %q with faults %q, want %q", sources, e.faults, want)
@@ -198,8 +199,9 @@ func TestStartFile(t *testing.T) {
 	if err := (startFile{URL: "redis://127.0.0.1:7001", PID: os.Getpid()}).write(dir); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := readEnvironment(dir).broker, (broker{"redis://127.0.0.1:7001", ".journeyman/start.json"}); got != want {
-		t.Errorf("broker is %+v, want %+v", got, want)
+	want := broker{transport: onRedis, url: "redis://127.0.0.1:7001", source: ".journeyman/start.json"}
+	if d := cmp.Diff(want, readEnvironment(dir).broker, cmp.AllowUnexported(broker{})); d != "" {
+		t.Errorf("broker (-want +got):\n%s", d)
 	}
 	if ignored, err := os.ReadFile(dir + "/.journeyman/.gitignore"); string(ignored) != "*\n" {
 		t.Errorf(".gitignore holds %q, %v", ignored, err)

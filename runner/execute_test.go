@@ -42,7 +42,7 @@ func TestCommands(t *testing.T) {
 
 		{[]string{"call", "tester", "echo", "{oops"}, result{2, "", `app: argument "{oops" begins like JSON and is none: invalid character 'o' looking for beginning of object key string` + "\n"}},
 		{[]string{"call", "tester", "echo", "1", "--timeout", "3s"}, result{2, "", "app: flag --timeout stands behind the arguments, where it would be ignored; the order is: app call [options] SERVICE METHOD [ARG…] (or put -- before arguments that begin with -)\n"}},
-		{[]string{"serve", "tester", "--concurrency=3"}, result{2, "", "app: flag provided but not defined: -concurrency; the order is: app serve SERVICE\n"}},
+		{[]string{"serve", "tester", "--concurrency=3"}, result{2, "", "app: flag provided but not defined: -concurrency; the order is: app serve [options] SERVICE\n"}},
 		{[]string{"call", "--timeuot", "3s", "tester", "echo"}, result{2, "", "app: flag provided but not defined: -timeuot; the order is: app call [options] SERVICE METHOD [ARG…]\n"}},
 		{[]string{"call", "--timeout", "3", "tester", "echo"}, result{2, "", `app: --timeout is "3", want a duration such as 25s or 2m; the order is: app call [options] SERVICE METHOD [ARG…]` + "\n"}},
 		{[]string{"notify", "--in", "soon", "tester", "echo"}, result{2, "", `app: --in is "soon", want a duration such as 25s or 2m; the order is: app notify [options] SERVICE METHOD [ARG…]` + "\n"}},
@@ -152,7 +152,7 @@ func TestBadConfiguration(t *testing.T) {
 	isolate(t, map[string]string{"DYNO": "web.1", "JOURNEYMAN_DRAIN": "25", "JOURNEYMAN_CONCURRENCY": "0"})
 	want := result{2, "", `app: JOURNEYMAN_DRAIN is "25", want a duration such as 25s or 2m
 app: JOURNEYMAN_CONCURRENCY is "0", want 1 or more
-app: no broker is set, and on Heroku there is none by default; add one with "heroku addons:create heroku-redis:mini", or set JOURNEYMAN_URL
+app: no broker is set, and on Heroku there is none by default; add one with "heroku addons:create heroku-redis:mini" or "heroku addons:create cloudamqp:lemur", or set JOURNEYMAN_URL
 `}
 	for _, args := range [][]string{{"serve", "tester"}, {"web"}, {"call", "tester", "echo"}, {"services"}} {
 		if d := cmp.Diff(want, newSite().run(t, args...)); d != "" {

@@ -30,14 +30,17 @@ type configError []string
 
 func (e configError) Error() string { return strings.Join(e, "\n") }
 
-// refused turns a broker's refusal, which no patience removes, into a fault of the
+// refused turns a refusal, which no patience removes, into a fault of the
 // configuration that names where its address stands. It passes other errors on.
 func (s *session) refused(err error) error {
 	refusal, ok := errors.AsType[*transports.RefusedError](err)
 	if !ok {
 		return err
 	}
-	return configError{fmt.Sprintf("the broker at %s (from %s) refuses this process: %v", redactURL(s.env.broker.url), s.env.broker.source, refusal)}
+	if s.overHTTP() { // it stands for itself: a port that is taken, say
+		return configError{refusal.Error()}
+	}
+	return configError{fmt.Sprintf("%s refuses this process: %v", s.env.broker.where(), refusal)}
 }
 
 // report tells the user what went wrong, a line for each fault, and returns the

@@ -57,13 +57,13 @@ func of(service string, err error) error {
 
 // explainBroker is explain for commands that ask the broker and no service.
 func (a *app) explainBroker(ctx context.Context, err error, s *session) error {
-	service := "the broker"
+	service := s.env.broker.what()
 	unknown, ok := errors.AsType[*unknownServiceError](err)
 	switch {
 	case ok:
 		service = unknown.name
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("the broker at %s (from %s) did not answer within %s", redactURL(s.env.broker.url), s.env.broker.source, s.env.config.Timeout)
+		return fmt.Errorf("%s did not answer within %s", s.env.broker.where(), s.env.config.Timeout)
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted")
 	}
@@ -74,6 +74,9 @@ func (a *app) explainBroker(ctx context.Context, err error, s *session) error {
 // what it is wanted for.
 func ability[T any](s *session, doing string) (T, error) {
 	t, ok := s.transport.(T)
+	if b := s.env.broker; !ok && b.transport != onRedis {
+		return t, fmt.Errorf("%w: %s cannot %s, and Redis can", transports.ErrUnsupported, b.title(), doing)
+	}
 	if !ok {
 		return t, fmt.Errorf("the broker from %s cannot %s: %w", s.env.broker.source, doing, transports.ErrUnsupported)
 	}

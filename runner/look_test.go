@@ -125,6 +125,11 @@ func TestTransportWithoutAbilities(t *testing.T) {
 			}
 		}
 	}
+	t.Setenv("JOURNEYMAN_URL", "amqp://h")
+	want := result{3, "", "app: not supported by this transport: RabbitMQ cannot pause services, and Redis can\n"}
+	if got := site.run(t, "pause", "tester"); got != want {
+		t.Errorf("on RabbitMQ: %+v", got)
+	}
 }
 
 func TestLookDeadline(t *testing.T) {

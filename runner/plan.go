@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/journeyman-go/journeyman/internal/procfile"
@@ -18,9 +20,16 @@ type plan struct {
 	portFrom            string // the flag or the variable
 }
 
-// check finds what cannot be run, before anything was started, and returns the
-// ports of the gateways, if there are any.
-func (p plan) check(binary string) (gateways []int, err error) {
+// A server is a process that start is going to run and that listens on a port.
+type server struct {
+	service string // "" for a gateway
+	entry   string // the process type
+	port    int
+}
+
+// check finds what cannot be run, before anything was started, and returns what
+// will listen: the gateways and, if services are called over HTTP, those too.
+func (p plan) check(binary string, services []string) (servers []server, err error) {
 	f, err := os.Open(p.procfile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -44,13 +53,30 @@ func (p plan) check(binary string) (gateways []int, err error) {
 		return nil, usagef("%s %d is too high: take %d at most, as each process type gets 100 ports and the last of all is 65535", p.portFrom, p.port, highest)
 	}
 	for i, e := range entries {
-		if e.Name == "web" {
-			for n := range counts[i] {
-				gateways = append(gateways, p.port+100*i+n)
-			}
+		service := servedBy(e.Command, services)
+		if e.Name != "web" && service == "" {
+			continue
+		}
+		for n := range counts[i] {
+			servers = append(servers, server{service, e.Name, p.port + 100*i + n})
 		}
 	}
-	return gateways, nil
+	return servers, nil
+}
+
+// servedBy returns the service that a command serves, "" if it serves none.
+func servedBy(command string, services []string) string {
+	words := strings.Fields(command)
+	i := slices.Index(words, "serve")
+	if i < 0 {
+		return ""
+	}
+	for _, word := range words[i+1:] {
+		if word = strings.Trim(word, `"'`); slices.Contains(services, word) {
+			return word
+		}
+	}
+	return ""
 }
 
 // faults gives each fault of a Procfile a line of its own.
@@ -66,12 +92,13 @@ func (p plan) faults(err error) error {
 	return list
 }
 
-// probe finds ports on which a gateway could not listen: it alone would fail
+// probe finds ports on which a process could not listen: it alone would fail
 // later, again and again, in the middle of the output of the others.
-func (p plan) probe(env environment, ports []int) error {
-	for _, port := range ports {
+func (p plan) probe(env environment, servers []server) error {
+	for _, s := range servers {
+		port := s.port
 		env.config.Port = port
-		l, err := net.Listen("tcp", env.webAddress())
+		l, err := net.Listen("tcp", env.listenAddress())
 		if err != nil {
 			other := p.port + 1000
 			if other > 60000 || other < 2000 {

@@ -49,6 +49,9 @@ func (a *app) queues(c *cli.Context, names []string) error {
 		return usagef("--interval is %s, want 100ms or more", interval)
 	}
 	err := a.attend(c, func(ctx context.Context, s *session) error {
+		if s.overHTTP() {
+			return fmt.Errorf("%w: over HTTP there are no queues; see %q", transports.ErrUnsupported, a.name+" services")
+		}
 		show := a.queuesView(c)
 		once := func() error {
 			list, err := chosenServices(ctx, s, names)

@@ -21,9 +21,9 @@ func busyBroker() *fakeBroker {
 	return &fakeBroker{status: []transports.ServiceStatus{
 		{
 			Name: "busy", Paused: true, Waiting: n(120), Oldest: &old, InFlight: n(64), Delayed: n(3), Retries: n(2),
-			Suspects: n(1), Dead: n(4), Workers: make([]transports.WorkerStatus, 2),
+			Suspects: n(1), Dead: n(4), Consumers: n(2), Workers: make([]transports.WorkerStatus, 2),
 		},
-		{Name: "idle", Waiting: n(0), InFlight: n(0), Delayed: n(0), Retries: n(0), Suspects: n(0), Dead: n(0)},
+		{Name: "idle", Waiting: n(0), InFlight: n(0), Delayed: n(0), Retries: n(0), Suspects: n(0), Dead: n(0), Consumers: n(0)},
 		{Name: "unknown", Waiting: n(1), Oldest: &zero},
 	}}
 }
@@ -39,7 +39,7 @@ func TestQueues(t *testing.T) {
 		{[]string{"queues"}, result{0, head +
 			"busy     120      3m12s   64         3        2        1         4     2, paused\n" +
 			"idle     0        -       0          0        0        0         0     0\n" +
-			"unknown  1        ?       ?          ?        ?        ?         ?     0\n", ""}},
+			"unknown  1        ?       ?          ?        ?        ?         ?     ?\n", ""}},
 		{[]string{"queues", "idle"}, result{0, head + "idle     0        -       0          0        0        0         0     0\n", ""}},
 		{[]string{"queues", "idle", "nobody"}, result{3, "", `app: no service named "nobody" was ever started on this broker` + "\n"}},
 		{[]string{"queues", "busi"}, result{3, "", `app: no service named "busi" was ever started on this broker; did you mean "busy"?` + "\n"}},

@@ -63,16 +63,24 @@ type Opener func(Target) (Link, error)
 
 // A Target is all that an Opener may need to know.
 type Target struct {
-	URL             string   // the broker's address, with its password: never print it
+	URL             string   // the broker's address, with its password: never print it. For amqp a list, separated by commas; "" for a transport that Transport names
+	Transport       string   // redis, rabbitmq or http
 	TLS             string   // for rediss: "" or "verify", "insecure", "pin:<sha256 hex>"
 	Namespace       string   // goes before the names of queues; may be empty
-	Catalogue       []string // service names to announce
+	Catalogue       []string // service names to announce: calls to them wait until one is up
+	Known           []string // service names that the app has; to look for, where a broker cannot list them
 	ArticleServices []string // services whose workers speak the bare wire
 	MaxMessage      int      // bytes
 	MaxQueue        int      // messages that may wait for one service
-	Instance        string   // the platform's name for this process; not unique
-	Version         string
-	Log             *slog.Logger
+
+	// Over HTTP alone.
+	Services map[string]string // base URLs by service, with their passwords
+	Listen   string            // host:port for what this process serves
+	Keys     []string          // any of which callers must show; ours show the first
+
+	Instance string // the platform's name for this process; not unique
+	Version  string
+	Log      *slog.Logger
 }
 
 // A Link is an open transport and what an operator wants to know of it.

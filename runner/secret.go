@@ -2,7 +2,9 @@ package runner
 
 import (
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -35,8 +37,8 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 func redactURL(raw string) string {
 	members := strings.Split(raw, ",")
 	for i, m := range members {
-		u, err := url.Parse(strings.TrimSpace(m))
-		if err != nil || u.Scheme == "" || u.Host == "" {
+		u, err := parseAddress(m)
+		if err != nil {
 			// Not even the error may be shown: url.Parse quotes what it choked
 			// on, often a password with an unescaped slash.
 			members[i] = redacted
@@ -50,7 +52,17 @@ func redactURL(raw string) string {
 			}
 		}
 		u.RawQuery, u.Fragment = "", ""
-		members[i] = u.String()
+		members[i] = strings.ReplaceAll(u.String(), stand, placeholder)
+	}
+	return strings.Join(members, ",")
+}
+
+// showAddresses returns the addresses of services fit for logs, in the form of
+// JOURNEYMAN_SERVICES.
+func showAddresses(addresses map[string]string) string {
+	var members []string
+	for _, name := range slices.Sorted(maps.Keys(addresses)) {
+		members = append(members, name+"="+redactURL(addresses[name]))
 	}
 	return strings.Join(members, ",")
 }

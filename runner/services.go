@@ -20,8 +20,15 @@ func (a *app) services(c *cli.Context, _ []string) error {
 		if err != nil {
 			return err
 		}
+		if s.overHTTP() {
+			visit(ctx, s, list)
+		}
 		if c.Bool("json") {
 			return printJSON(a.sys.Stdout, list)
+		}
+		if len(list) == 0 && s.overHTTP() {
+			_, err := fmt.Fprintln(a.sys.Stdout, "No address of a service is set; see JOURNEYMAN_SERVICES.")
+			return err
 		}
 		if len(list) == 0 {
 			return a.noServices()
@@ -30,7 +37,7 @@ func (a *app) services(c *cli.Context, _ []string) error {
 		for _, status := range list {
 			rows = append(rows, []string{
 				status.Name, state(status), count(status.Waiting), count(status.InFlight), count(status.Consumers),
-				versions(status.Workers), instances(status.Workers), strings.Join(methods(status.Workers), " "),
+				described(status, versions), described(status, instances), described(status, methods),
 			})
 		}
 		return printTable(a.sys.Stdout, rows)
@@ -62,7 +69,7 @@ func state(s transports.ServiceStatus) string {
 		return "paused"
 	case isDown(s):
 		return "down"
-	case s.Consumers == nil:
+	case s.Consumers == nil && len(s.Workers) == 0:
 		return "?"
 	}
 	return "up"
@@ -79,6 +86,15 @@ func count(n *int64) string {
 	return strconv.FormatInt(*n, 10)
 }
 
+// described shows something of a service's workers, "?" where the broker does not tell
+// who they are.
+func described(s transports.ServiceStatus, show func([]transports.WorkerStatus) string) string {
+	if s.Workers == nil && !isDown(s) {
+		return "?"
+	}
+	return show(s.Workers)
+}
+
 // youngestFirst sorts workers: in a rolling deploy the older ones are on their way out.
 func youngestFirst(workers []transports.WorkerStatus) []transports.WorkerStatus {
 	workers = slices.Clone(workers)
@@ -87,11 +103,11 @@ func youngestFirst(workers []transports.WorkerStatus) []transports.WorkerStatus 
 }
 
 // methods returns what the youngest worker announces.
-func methods(workers []transports.WorkerStatus) []string {
+func methods(workers []transports.WorkerStatus) string {
 	if len(workers) == 0 {
-		return []string{"-"}
+		return "-"
 	}
-	return youngestFirst(workers)[0].Methods
+	return strings.Join(youngestFirst(workers)[0].Methods, " ")
 }
 
 // versions names the version that runs, and in a rolling deploy each with the

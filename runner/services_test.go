@@ -48,6 +48,22 @@ func TestServices(t *testing.T) {
 	}
 }
 
+// What a broker cannot tell is not made up.
+func TestServicesUntold(t *testing.T) {
+	isolate(t, nil)
+	s := newSite().with((&fakeBroker{status: []transports.ServiceStatus{
+		{Name: "counted", Waiting: new(int64(1)), Consumers: new(int64(2))}, {Name: "idle", Waiting: new(int64(0)), Consumers: new(int64(0))}, {Name: "named"},
+	}}).open)
+	want := `SERVICE  STATE  WAITING  IN-FLIGHT  WORKERS  VERSION  INSTANCES  METHODS
+counted  up     1        ?          2        ?        ?          ?
+idle     down   0        ?          0        -        -          -
+named    ?      ?        ?          ?        ?        ?          ?
+`
+	if d := cmp.Diff(result{0, want, ""}, s.run(t, "services")); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
 func TestWorkersAtAGlance(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -76,12 +92,13 @@ func TestWorkersAtAGlance(t *testing.T) {
 		if got := instances(some); got != tc.instances {
 			t.Errorf("instances of %d: %q, want %q", tc.n, got, tc.instances)
 		}
-		if got := strings.Join(methods(some), " "); got != tc.methods {
+		if got := methods(some); got != tc.methods {
 			t.Errorf("methods of %d: %q, want %q", tc.n, got, tc.methods)
 		}
 	}
 	for want, s := range map[string]transports.ServiceStatus{
-		"up": {Workers: workers}, "down": {}, "paused": {Workers: workers, Paused: true},
+		"up": {Consumers: new(int64(6)), Workers: workers}, "down": {Consumers: new(int64(0))}, "?": {},
+		"paused": {Consumers: new(int64(6)), Workers: workers, Paused: true},
 	} {
 		if got := state(s); got != want {
 			t.Errorf("state is %q, want %q", got, want)

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,21 +37,32 @@ func (a *app) start(c *cli.Context, _ []string) (err error) {
 	if c.IsSet("port") {
 		p.port, p.portFrom = c.Int("port"), "--port"
 	}
-	gateways, err := p.check(a.name)
+	var listening []string // services that need a port
+	if env.broker.transport == overHTTP {
+		listening = a.names()
+	}
+	servers, err := p.check(a.name, listening)
 	if err != nil {
 		return err
 	}
 	if other := readStartFile("."); other != nil {
 		return usagef("%s start already runs in this folder, as process %d; stop it first", a.name, other.PID)
 	}
-	if err := p.probe(env, gateways); err != nil {
+	addresses, err := p.addresses(env, servers)
+	if err != nil {
+		return err
+	}
+	if err := p.probe(env, servers); err != nil {
 		return err
 	}
 
 	ctx, cancel := context.WithCancelCause(c.Context)
 	defer cancel(nil)
-	file := startFile{PID: os.Getpid()}
-	if env.broker.source == "default" { // nobody set one
+	file := startFile{PID: os.Getpid(), Services: servicesVariable(addresses)}
+	switch {
+	case env.broker.transport == overHTTP:
+		log.Info("no broker, services are called over HTTP: " + cmp.Or(file.Services, "none of them runs here"))
+	case env.broker.source == "default": // nobody set one
 		b, err := devbroker.Start(ctx, stateDir)
 		if err != nil {
 			return fmt.Errorf("start a broker: %w", err)
@@ -58,21 +71,21 @@ func (a *app) start(c *cli.Context, _ []string) (err error) {
 		go watch(ctx, b, cancel)
 		file.URL = b.URL
 		log.Info(fmt.Sprintf("broker: %s at %s", b.Description, b.URL))
-	} else {
+	default:
 		log.Info(fmt.Sprintf("broker: the one that %s names, %s", env.broker.source, redactURL(env.broker.url)))
 	}
 	if err := file.write("."); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, removeStartFile(".")) }()
-	if len(gateways) > 0 {
-		log.Info(fmt.Sprintf("gateway: http://localhost:%d", gateways[0]))
+	if i := slices.IndexFunc(servers, func(s server) bool { return s.service == "" }); i >= 0 {
+		log.Info(fmt.Sprintf("gateway: http://localhost:%d", servers[i].port))
 	}
 
 	hurry := a.stopOnSignal(ctx, cancel, log)
 	err = foreman.Run(ctx, foreman.Options{
 		Procfile: p.procfile, Formation: p.formation, BasePort: p.port,
-		Env: a.childEnv(file.URL), Out: a.sys.Stdout, Color: a.colour(), Hurry: hurry,
+		Env: a.childEnv(env.broker, file.URL, addresses), Out: a.sys.Stdout, Color: a.colour(), Hurry: hurry,
 		// A child needs its own drain and its hard stop before it may be killed.
 		Grace: env.config.Drain + closeGrace + time.Second,
 		Log:   func(line string) { log.Info(line) },
@@ -136,14 +149,20 @@ func (a *app) stopOnSignal(ctx context.Context, cancel context.CancelCauseFunc, 
 }
 
 // childEnv is what the processes see beyond this one's environment: this very
-// binary first on PATH, the private broker, and colour where it will be seen.
-func (a *app) childEnv(url string) []string {
+// binary first on PATH, the private broker or the addresses of each other, and colour
+// where it will be seen.
+func (a *app) childEnv(b broker, url string, addresses map[string]string) []string {
 	env := os.Environ()
 	if exe, err := os.Executable(); err == nil {
 		env = append(env, "PATH="+filepath.Dir(exe)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	}
 	if url != "" {
 		env = append(env, "JOURNEYMAN_URL="+url)
+	}
+	if b.transport == overHTTP {
+		all := maps.Clone(addresses)
+		maps.Copy(all, b.addresses)
+		env = append(env, "JOURNEYMAN_SERVICES="+servicesVariable(all))
 	}
 	if a.colour() {
 		env = append(env, "FORCE_COLOR=1")

@@ -106,10 +106,10 @@ func TestStartRefuses(t *testing.T) {
 
 // Faults of the settings are told once, before anything runs.
 func TestStartAndConfigCheckSettings(t *testing.T) {
-	dir := isolate(t, map[string]string{"JOURNEYMAN_URL": "amqp://u:hunter2@h", "JOURNEYMAN_NAMESPACE": "a b"})
+	dir := isolate(t, map[string]string{"JOURNEYMAN_URL": "postgres://u:hunter2@h", "JOURNEYMAN_NAMESPACE": "a b"})
 	writeFile(t, dir+"/Procfile", "worker: exec sleep 1000\n")
 	want := `app: JOURNEYMAN_NAMESPACE is "a b", want up to 64 letters, digits, dots, hyphens and underscores
-app: JOURNEYMAN_URL begins with amqp://, and this version speaks Redis only (redis:// or rediss://)
+app: JOURNEYMAN_URL begins with postgres://, want redis://, rediss://, amqp://, amqps://, http:// or https://
 `
 	for _, command := range []string{"start", "config"} {
 		if got := newSite().run(t, command); got.Code != 2 || got.Stderr != want {

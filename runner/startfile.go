@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -15,8 +16,9 @@ const stateDir = ".journeyman"
 
 // A startFile tells the commands of a folder about the "start" that runs there.
 type startFile struct {
-	URL string `json:"url,omitempty"` // of its private broker; an address that was set is not written down
-	PID int    `json:"pid"`
+	URL      string `json:"url,omitempty"`      // of its private broker; an address that was set is not written down
+	Services string `json:"services,omitempty"` // over HTTP: those that it runs, in the form of JOURNEYMAN_SERVICES
+	PID      int    `json:"pid"`
 }
 
 // readStartFile returns the file of a "start" that still runs in dir, or nil.
@@ -61,12 +63,35 @@ func removeStartFile(dir string) error {
 	return err
 }
 
-// startedBroker is the broker of the "start" in dir, or where one would be.
-func startedBroker(dir string) broker {
-	if f := readStartFile(dir); f != nil && f.URL != "" {
-		return broker{url: f.URL, source: stateDir + "/start.json"}
+// withStarted returns addresses and those of the services that the "start" in dir
+// runs over HTTP. It refused to run any that is elsewhere.
+func withStarted(addresses map[string]string, dir string) map[string]string {
+	f := readStartFile(dir)
+	if f == nil {
+		return addresses
 	}
-	return broker{url: localBroker, source: "default"}
+	started, faults := parseServices(f.Services)
+	if len(started) == 0 || len(faults) > 0 {
+		return addresses
+	}
+	maps.Copy(started, addresses)
+	return started
+}
+
+// startedBroker is what the "start" in dir brought, or where its broker would be.
+// transport narrows the choice.
+func startedBroker(dir, transport string) broker {
+	const source = stateDir + "/start.json"
+	if f := readStartFile(dir); f != nil && f.URL != "" && transport != overHTTP {
+		return broker{transport: onRedis, url: f.URL, source: source}
+	}
+	if addresses := withStarted(nil, dir); len(addresses) > 0 && transport != onRedis {
+		return broker{transport: overHTTP, addresses: addresses, source: source}
+	}
+	if transport == overHTTP {
+		return noAddresses()
+	}
+	return broker{transport: onRedis, url: localBroker, source: "default"}
 }
 
 // alive tells whether a process with that number runs; EPERM means that it does

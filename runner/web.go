@@ -22,7 +22,11 @@ func (a *app) web(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", s.env.webAddress())
+	if b := s.env.broker; s.overHTTP() && b.url == "" && len(b.addresses) == 0 {
+		s.transport.Close()
+		return configError{fmt.Sprintf("web has no service to pass calls to; set JOURNEYMAN_SERVICES to calculator=http://host:8080 and so on, or JOURNEYMAN_URL to one address with %s in it", placeholder)}
+	}
+	listener, err := net.Listen("tcp", s.env.listenAddress())
 	if err != nil {
 		s.transport.Close()
 		return configError{fmt.Sprintf("web cannot listen: %v; set PORT to a free port (on a Mac, AirPlay holds 5000)", err)}
@@ -95,9 +99,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.handler.ServeHTTP(w, r)
 }
 
-// webAddress is where the gateway listens: everywhere on a platform, whose router
-// must reach it, and nowhere but here on somebody's own machine.
-func (e *environment) webAddress() string {
+// listenAddress is where the gateway listens, and over HTTP a service: everywhere on a
+// platform, whose router must reach it, and nowhere but here on somebody's own machine.
+func (e *environment) listenAddress() string {
 	host := e.config.Bind
 	if host == "" && e.platform.name == "" {
 		host = "127.0.0.1"

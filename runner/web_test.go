@@ -98,7 +98,7 @@ func TestWebOnPlatform(t *testing.T) {
 	})
 }
 
-func TestWebAddress(t *testing.T) {
+func TestListenAddress(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ bind, platform, want string }{
 		{"", "", "127.0.0.1:5000"},
@@ -107,7 +107,7 @@ func TestWebAddress(t *testing.T) {
 		{"0.0.0.0", "", "0.0.0.0:5000"},
 	} {
 		e := environment{config: Config{Bind: tc.bind, Port: 5000}, platform: platform{name: tc.platform}}
-		if got := e.webAddress(); got != tc.want {
+		if got := e.listenAddress(); got != tc.want {
 			t.Errorf("bind %q on %q listens on %q, want %q", tc.bind, tc.platform, got, tc.want)
 		}
 	}

@@ -48,6 +48,7 @@ func plan() map[string]row {
 		"services/*":               {ours: []string{"jsonrpc", "client", "events"}}, // no transport is named here
 		"internal/arrows":          {},
 		"internal/endtoend":        {}, // tests alone: the program as its users see it
+		"internal/foreign":         {}, // tests alone: programs in other languages
 		"internal/procfile":        {},
 		"internal/children":        {},
 		"internal/foreman":         {ours: []string{"internal/procfile", "internal/children"}},

@@ -19,9 +19,9 @@ type QueueInfo struct {
 	Arguments map[string]any
 }
 
-// Queues returns the queues of the URL's vhost, in no order. Numbers of messages are
-// some tenths of a second late and those of consumers a second, with a broker that
-// was not started here five: wait for what you expect.
+// Queues returns the queues of the URL's vhost, in no order. Numbers of messages and
+// of consumers are a second late, with a broker that was not started here five: wait
+// for what you expect.
 func Queues(tb testing.TB, amqpURL string) []QueueInfo {
 	tb.Helper()
 	m, vhost, _ := manage(tb, amqpURL)

@@ -29,7 +29,11 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) != "" {
+	switch os.Getenv(childVariable) {
+	case "":
+	case reference:
+		runner.Main(dial.Open, referenceApp()...)
+	default:
 		runner.Main(dial.Open, runner.RPC("sleeper", "sleeps", newSleeper))
 	}
 	os.Exit(m.Run())
@@ -216,7 +220,6 @@ func (a *application) runningAt(w *worker) int {
 
 func (a *application) eventually(what string, ok func() bool) {
 	a.Helper()
-	const patience = 60 * time.Second
 	for deadline := time.Now().Add(patience); !ok(); {
 		if time.Now().After(deadline) {
 			a.Fatalf("waited %v for %s", patience, what)

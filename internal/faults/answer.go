@@ -12,7 +12,7 @@ import (
 // answer: the connection breaks between a command and its answer, at each of the
 // commands on a request's way. It was done or it was not, and is not done again.
 func answer(w *world) {
-	w.startBroker()
+	b := w.startRedis()
 	workers, callers := w.tap(), w.tap()
 	w.url = workers.url
 	w.startAll(1)
@@ -81,9 +81,9 @@ func answer(w *world) {
 	w.figure("found by the audit", w.logged("delivery was cut off"))
 	w.want(w.logged("delivery was cut off") > 0, "no worker found the request whose delivery was lost")
 	w.nobodyReaped()
-	w.want(w.until(10*time.Second, func() bool { return len(w.broker.holding()) == 0 }), "left in the broker: %v", w.broker.holding())
-	w.zero("late or second replies", int(via.Counts().LateReplies))
-	w.stopAll(15 * time.Second)
+	w.want(w.until(10*time.Second, func() bool { return len(b.holding()) == 0 }), "left in the broker: %v", b.holding())
+	w.zero("late or second replies", lateReplies(via))
+	w.finish()
 }
 
 func told(err error) string {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -12,48 +11,47 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// frozen: Redis stands still under load. Calls end at their deadlines, nobody is
+// frozen: the broker stands still under load. Calls end at their deadlines, nobody is
 // declared dead for it, and afterwards nothing is left of the time.
 func frozen(w *world) {
-	b := w.startBroker()
+	b := w.startOwn()
 	w.startAll(4)
 	one, two := w.caller(w.url), w.caller(w.url)
-	l := ordinary(one, two)
+	l := w.ordinary(one, two)
 	l.timeout, l.mix = 5*time.Second, []kind{call, call, call, notify}
 	l.name = "warm-"
 	warm := w.begin(l)
-	w.sleep(lease + beat)
+	w.sleep(pick(w, lease/2, lease) + beat)
 	warm.settle(30 * time.Second)
-	goroutines, connections := settledGoroutines(w, 0), b.connections()
+	goroutines, connections := w.settledGoroutines(0), b.connections()
 
 	l.name = "ice-"
 	t := w.begin(l)
 	big := w.bigCalls(one, 5*time.Second)
 	w.sleep(2 * time.Second)
 	length := pick(w, 12*time.Second, time.Minute)
-	b.server.Pause()
+	b.pause()
 	w.sleep(length)
-	b.server.Resume()
+	b.resume()
 	thawed := time.Now()
 	w.sleep(lease)
 	overrun, bigs := big()
-	t.settle(30 * time.Second)
+	t.settle(w.wire.patience)
 	c := t.judge()
-	w.figure("faults", fmt.Sprintf("redis-server stopped for %v", length))
+	w.figure("faults", fmt.Sprintf("the broker stopped for %v", length))
 	w.figure("time to recover", t.firstOKAfter(thawed))
 	c.show(w)
 	c.demand(w)
 	w.figure("beyond their deadline", fmt.Sprintf("%v at most; %v at most of %d calls with 1 MB", c.overrun.Round(time.Millisecond), overrun.Round(time.Millisecond), bigs))
 	w.want(max(c.overrun, overrun) <= w.within(time.Second), "a call outlived its deadline by %v", max(c.overrun, overrun))
-	w.zero("requests executed twice", c.started)
-	w.want(t.firstOKAfter(thawed) < w.within(5*time.Second), "nothing succeeded for %v after the thaw", t.firstOKAfter(thawed))
+	c.demandOnce(w)
+	w.want(t.firstOKAfter(thawed) < w.within(w.wire.comeback), "nothing succeeded for %v after the thaw", t.firstOKAfter(thawed))
 	w.nobodyReaped()
-	after := settledGoroutines(w, goroutines)
+	after := w.settledGoroutines(goroutines)
 	w.figure("left behind", fmt.Sprintf("goroutines of the callers %d before, %d after; connections %d before, %d after", goroutines, after, connections, b.connections()))
 	w.want(after <= goroutines, "%d goroutines before and %d after", goroutines, after)
 	w.want(b.connections() == connections, "%d connections before and %d after", connections, b.connections())
-	w.stopAll(15 * time.Second)
-	w.want(len(b.leftovers()) == 0, "keys left that never expire: %v", b.leftovers())
+	w.finish()
 }
 
 // bigCalls has a few callers send a megabyte each time. The function returned ends
@@ -87,11 +85,4 @@ func (w *world) bigCalls(via transports.Caller, timeout time.Duration) (stop fun
 		callers.Wait()
 		return overrun, calls
 	}
-}
-
-// settledGoroutines returns how many goroutines this process has, once they are no
-// more than a number, or else after some seconds.
-func settledGoroutines(w *world, wanted int) int {
-	w.until(5*time.Second, func() bool { return runtime.NumGoroutine() <= wanted })
-	return runtime.NumGoroutine()
 }

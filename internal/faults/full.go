@@ -15,7 +15,7 @@ import (
 // full: Redis has reached its maxmemory and refuses what would need more. Callers
 // are told so at once, workers drain all the same, and all goes on by itself.
 func full(w *world) {
-	b := w.startBroker(brokertest.Args("--maxmemory", "16mb", "--maxmemory-policy", "noeviction"))
+	b := w.startRedis(brokertest.Args("--maxmemory", "16mb", "--maxmemory-policy", "noeviction"))
 	caller := w.caller(w.url)
 
 	// Full before any worker is up: the queue itself has filled it.
@@ -40,7 +40,7 @@ func full(w *world) {
 
 	// Full while workers run, for longer than a lease.
 	w.startAll(2)
-	l := ordinary(caller, w.caller(w.url))
+	l := w.ordinary(caller, w.caller(w.url))
 	l.timeout = 30 * time.Second
 	l.mix = []kind{call, notify}
 	t := w.begin(l)
@@ -63,7 +63,7 @@ func full(w *world) {
 	w.zero("second replies", c.second)
 	w.nobodyReaped()
 	w.want(len(w.alive()) == 4, "%d of 4 workers are alive", len(w.alive()))
-	w.stopAll(15 * time.Second)
+	w.finish()
 }
 
 // fillQueue sends large notifications until one is refused, and returns what was
@@ -84,7 +84,7 @@ func (w *world) fillQueue(c *client.Client) (sent []string, err error) {
 }
 
 // fill takes the memory that is left, in ever smaller pieces.
-func (b *broker) fill() {
+func (b *redisBroker) fill() {
 	ctx := context.Background()
 	for size := 1 << 20; size >= 16; size /= 2 {
 		for n := 0; ; n++ {
@@ -101,7 +101,7 @@ func (b *broker) fill() {
 
 // keepFull fills the broker again as soon as something has been freed, until the
 // returned function empties it.
-func (b *broker) keepFull(w *world) (stop func()) {
+func (b *redisBroker) keepFull(w *world) (stop func()) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	stopped := make(chan struct{})
 	go func() {
@@ -121,7 +121,7 @@ func (b *broker) keepFull(w *world) (stop func()) {
 	}
 }
 
-func (b *broker) empty() { _ = b.client.Del(context.Background(), "filler").Err() }
+func (b *redisBroker) empty() { _ = b.client.Del(context.Background(), "filler").Err() }
 
 // firstOKAfter returns how long after a moment the first request that was sent
 // after it succeeded.
@@ -138,7 +138,7 @@ func (t *traffic) firstOKAfter(moment time.Time) time.Duration {
 // evict: a broker that may throw messages away is not taken without a word.
 func evict(w *world) {
 	for _, policy := range []string{"allkeys-lru", "volatile-ttl", "noeviction"} {
-		w.startBroker(brokertest.Args("--maxmemory", "64mb", "--maxmemory-policy", policy))
+		w.startRedis(brokertest.Args("--maxmemory", "64mb", "--maxmemory-policy", policy))
 		p := w.start(0)
 		warned := w.until(10*time.Second, func() bool {
 			return strings.Contains(p.text(), "maxmemory-policy") || (policy == "noeviction" && p.serving())

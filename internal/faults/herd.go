@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -15,10 +16,11 @@ func herd(w *world) {
 	for range n {
 		w.start(0)
 	}
-	serving := func() int {
-		total := 0
-		for _, ids := range w.broker.instances() {
-			total += ids
+	serving := func() (total int) {
+		for _, p := range w.alive() {
+			if w.broker.serving(p) {
+				total++
+			}
 		}
 		return total
 	}
@@ -52,17 +54,17 @@ func herd(w *world) {
 	w.want(late <= n/2, "%d of %d attempts fell into the same 100 ms, want half at most", late, 2*n)
 	w.want(back && took < w.within(10*time.Second), "%d of %d connections were there %v after the broker was back", w.broker.connections(), 2*n, took)
 	w.eventually(20*time.Second, "all workers to serve again", func() bool { return serving() == n })
-	w.stopAll(20 * time.Second)
+	w.finish()
 }
 
 // crowded: the broker takes fewer connections than the app wants. Those that have
 // none say why and try again without haste; the others work on.
 func crowded(w *world) {
 	const most = 20
-	b := w.startBroker(maxClients(most))
+	b := w.startRedis(maxClients(most))
 	first := w.startAll(6) // two connections each
 	caller := w.caller(w.url)
-	l := ordinary(caller)
+	l := w.ordinary(caller)
 	l.rate, l.mix = 100, []kind{call, notify}
 	t := w.begin(l)
 	w.sleep(time.Second)
@@ -81,7 +83,7 @@ func crowded(w *world) {
 			continue
 		}
 		waiting++
-		if containsAny(p.text(), "max number of clients") {
+		if strings.Contains(p.text(), "max number of clients") {
 			told++
 		}
 	}

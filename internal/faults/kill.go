@@ -19,16 +19,19 @@ type death struct {
 func kill(w *world) {
 	w.startBroker()
 	w.startAll(4)
-	t := w.begin(withRepeats(ordinary(w.caller(w.url), w.caller(w.url), w.caller(w.url), w.caller(w.url))))
-	w.sleep(lease) // for nobody may judge before it has lived for one
+	t := w.begin(withRepeats(w.ordinary(w.caller(w.url), w.caller(w.url), w.caller(w.url), w.caller(w.url))))
+	if w.wire.leases {
+		w.sleep(lease) // for nobody may judge before it has lived for one
+	}
 	var deaths []death
 	kills := 0
 	for want := pick(w, 6, 60); len(deaths) < want && kills < want*3/2; kills++ {
 		victim := w.busiest()
+		at := time.Now()
 		victim.signal(syscall.SIGKILL)
 		<-victim.done
 		if held := w.ledger.runningAt(victim.pid()); len(held) > 0 {
-			deaths = append(deaths, death{victim.pid(), victim.ended, held})
+			deaths = append(deaths, death{victim.pid(), at, held})
 			w.say("killed %s, which ran %d requests", victim.name, len(held))
 		}
 		w.start(0)
@@ -38,16 +41,46 @@ func kill(w *world) {
 	w.figure("faults", fmt.Sprintf("%d times kill -9, %d of them on workers that ran something", kills, len(deaths)))
 	w.want(len(deaths) >= pick(w, 6, 60), "%d kills hit a started handler", len(deaths))
 
+	t.deaths = deaths
 	c := t.judge()
 	c.show(w)
 	c.demand(w)
-	w.zero("second replies", c.second)
+	if w.wire.single {
+		w.zero("second replies", c.second)
+	}
+	if !w.wire.queues {
+		w.zero("requests executed twice", c.started)
+	}
 	w.zero("calls expired", c.expired)
 	w.zero("calls answered with an error", c.answered)
-	w.recovered(deaths, w.within(lease+2*beat+time.Second))
-	w.onceOnly(t)
-	w.stopAll(15 * time.Second)
-	w.want(len(w.broker.leftovers()) == 0, "keys left that never expire: %v", w.broker.leftovers())
+	if w.wire.queues {
+		w.recovered(deaths, w.within(w.wire.recovery))
+	} else {
+		w.diedWith(t, deaths)
+	}
+	if w.wire.dedupes {
+		w.onceOnly(t)
+	}
+	w.finish()
+}
+
+// diedWith wants what no broker keeps to have died with its worker alone: each
+// request ran once at most, and whoever called was told at once.
+func (w *world) diedWith(t *traffic, deaths []death) {
+	held, longest := 0, time.Duration(0)
+	for _, j := range t.all() {
+		for _, d := range deaths {
+			if slices.Contains(d.held, j.id) {
+				held++
+				if j.kind != notify {
+					longest = max(longest, j.back.Sub(d.at))
+				}
+			}
+		}
+	}
+	w.figure("died with their workers", fmt.Sprintf("%d requests; who had called was told after %v at most", held, longest.Round(time.Millisecond)))
+	w.want(held > 0, "no request died with a worker")
+	w.want(longest < w.within(time.Second), "a caller whose worker was killed was told only after %v", longest)
 }
 
 // busiest returns a worker that runs something, by chance, so that old and new ones die.
@@ -67,7 +100,7 @@ func (w *world) recovered(deaths []death, limit time.Duration) {
 	never := 0
 	for _, d := range deaths {
 		for _, id := range d.held {
-			again := slices.IndexFunc(w.ledger.started(id), func(e event) bool { return e.at.After(d.at) })
+			again := slices.IndexFunc(w.ledger.started(id), func(e event) bool { return e.at.After(d.at) && e.pid != d.pid })
 			if again < 0 {
 				never++
 				continue

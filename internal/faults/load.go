@@ -11,7 +11,6 @@ import (
 	"github.com/journeyman-go/journeyman/client"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
-	"github.com/journeyman-go/journeyman/transports/redislist"
 )
 
 // What is asked of the service, and how.
@@ -32,14 +31,19 @@ type load struct {
 	min     int           // of a handler, ms
 	max     int
 	mix     []kind // by turns
-	via     []*redislist.Transport
+	via     []transports.Transport
 	repeat  bool   // ask answered once-calls again, under their key
 	name    string // begins the requests' ids, where a scenario has several loads
 }
 
-// ordinary is the load of most scenarios.
-func ordinary(via ...*redislist.Transport) load {
-	return load{rate: 300, timeout: 60 * time.Second, min: 50, max: 500, mix: []kind{call, notify, call, once}, via: via}
+// ordinary is the load of most scenarios. A quarter of it is deduplicated where the
+// transport can do that.
+func (w *world) ordinary(via ...transports.Transport) load {
+	l := load{rate: 300, timeout: 60 * time.Second, min: 50, max: 500, mix: []kind{call, notify, call, once}, via: via}
+	if !w.wire.dedupes {
+		l.mix[3] = call
+	}
+	return l
 }
 
 // A job is one request and what came of it.
@@ -72,6 +76,8 @@ type traffic struct {
 
 	mu   sync.Mutex
 	jobs []*job
+
+	deaths []death // of workers, where what they had accepted dies with them
 }
 
 // begin starts the callers.
@@ -115,7 +121,7 @@ func (t *traffic) ask(ctx context.Context, caller int, pace time.Duration, chanc
 }
 
 // run makes one request. It outlives begin's context: what was sent is to come back.
-func (t *traffic) run(via *redislist.Transport, j *job, ms int) {
+func (t *traffic) run(via transports.Caller, j *job, ms int) {
 	j.sent = time.Now()
 	due := j.sent.Add(t.timeout)
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(t.world.ctx), due)
@@ -156,7 +162,7 @@ func (t *traffic) finish(j *job, due time.Time, reply done, err error) {
 }
 
 // callOnce calls the deduplicated method under an idempotency key.
-func callOnce(ctx context.Context, via *redislist.Transport, key string, params any) (reply done, err error) {
+func callOnce(ctx context.Context, via transports.Caller, key string, params any) (reply done, err error) {
 	body, err := jsonrpc.EncodeCall([]byte(`"`+key+`"`), "once", params)
 	if err != nil {
 		return reply, err
@@ -200,6 +206,9 @@ func (t *traffic) settle(limit time.Duration) {
 	case <-timer.C: // the oracle says which
 	case <-t.world.ctx.Done():
 		panic(halt{"interrupted"})
+	}
+	if !t.world.wire.queues {
+		limit = min(limit, 5*time.Second) // what ran nowhere by now died with its worker
 	}
 	t.world.until(limit, func() bool { return t.unfinished() == 0 })
 	t.world.until(limit, func() bool { return len(t.world.broker.holding()) == 0 })

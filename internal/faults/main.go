@@ -4,11 +4,12 @@
 // lost, duplicated and so on, and ends with exit code 1 if any scenario did not
 // hold its promise. docs/faults.md describes the scenarios.
 //
-//	go run . [-seed N] [-run REGEXP] [-short] [-parallel N] [-v]
+//	go run . [-seed N] [-transport NAMES] [-run REGEXP] [-short] [-parallel N] [-v]
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,11 +19,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"slices"
-	"strings"
 	"sync"
 	"syscall"
-	"text/tabwriter"
 	"time"
 )
 
@@ -36,38 +34,6 @@ type bench struct {
 	starter *starter
 	out     io.Writer
 	printed sync.Mutex
-}
-
-// A scenario injects one kind of fault.
-type scenario struct {
-	name  string
-	what  string
-	run   func(*world)
-	alone bool // measures this process, or needs the machine
-}
-
-func scenarios() []scenario {
-	return []scenario{
-		{"kill", "workers die of kill -9 while they run requests", kill, true},
-		{"rolling", "every worker is replaced again and again, the new one first", rolling, true},
-		{"cut", "the network between app and Redis is broken", cut, false},
-		{"poison", "a message ends every worker that runs it", poison, false},
-		{"full", "Redis has reached maxmemory", full, false},
-		{"evict", "Redis may evict keys", evict, false},
-		{"frozen", "Redis stands still", frozen, true},
-		{"restart", "Redis ends and comes back", restart, false},
-		{"queued", "requests pile up with no worker there", queued, false},
-		{"stop", "workers are told to stop at awkward moments", stop, false},
-		{"answer", "a connection breaks between a command and its answer", answer, false},
-		{"pause", "a worker stands still for two leases", pause, false},
-		{"twins", "two workers have the same name", twins, false},
-		{"herd", "many processes lose the broker at once", herd, true},
-		{"slow", "ten times too much arrives", slow, false},
-		{"reader", "a caller stops reading its replies", reader, false},
-		{"malformed", "somebody pushes what is no request", malformed, false},
-		{"twice", "the same key or id comes more than once", twice, false},
-		{"crowded", "the broker takes fewer connections than are wanted", crowded, false},
-	}
 }
 
 func main() {
@@ -88,6 +54,7 @@ func run(ctx context.Context, args []string, out io.Writer) (code int, err error
 	flags := flag.NewFlagSet("faults", flag.ContinueOnError)
 	seed := flags.Uint64("seed", 0, "what chance is made of; 0 takes a new one")
 	pattern := flags.String("run", "", "only the scenarios whose names match this regular expression")
+	on := flags.String("transport", "all", "only on these of redis, rabbitmq and http, separated by commas")
 	short := flags.Bool("short", false, "fewer and shorter faults")
 	parallel := flags.Int("parallel", 1, "how many scenarios at a time, where they do not disturb each other")
 	verbose := flags.Bool("v", false, "say what is being done, and keep all logs")
@@ -102,9 +69,16 @@ func run(ctx context.Context, args []string, out io.Writer) (code int, err error
 	if err != nil {
 		return 0, fmt.Errorf("-run: %w", err)
 	}
-	chosen := slices.DeleteFunc(scenarios(), func(s scenario) bool { return !matches.MatchString(s.name) })
+	carriers, err := chooseWires(*on)
+	if err != nil {
+		return 0, err
+	}
+	chosen := choose(matches, carriers, *short)
 	if *list {
 		return 0, describe(out, chosen)
+	}
+	if len(chosen) == 0 {
+		return 0, errors.New("no scenario fits these flags; -list names them")
 	}
 	if *seed == 0 {
 		*seed = rand.Uint64N(1_000_000) + 1
@@ -145,50 +119,43 @@ func (b *bench) build(ctx context.Context) error {
 	return nil
 }
 
-// runAll runs those that must be alone one after the other, then the others.
-func (b *bench) runAll(ctx context.Context, chosen []scenario, parallel int) []*report {
+// runAll runs those that must be alone one after the other, then the others. In the
+// short form, whose limits are wide, most need not be.
+func (b *bench) runAll(ctx context.Context, chosen []act, parallel int) []*report {
 	reports := make([]*report, len(chosen))
-	for i, s := range chosen {
-		if s.alone || parallel < 2 {
-			reports[i] = b.runOne(ctx, s)
+	for i, a := range chosen {
+		if a.scenario.alone && !b.short || a.scenario.quiet || parallel < 2 {
+			reports[i] = b.runOne(ctx, a)
 		}
 	}
 	places := make(chan struct{}, max(1, parallel))
 	var running sync.WaitGroup
-	for i, s := range chosen {
+	for i, a := range chosen {
 		if reports[i] != nil {
 			continue
 		}
 		places <- struct{}{}
 		running.Go(func() {
 			defer func() { <-places }()
-			reports[i] = b.runOne(ctx, s)
+			reports[i] = b.runOne(ctx, a)
 		})
 	}
 	running.Wait()
 	return reports
 }
 
-func (b *bench) runOne(ctx context.Context, s scenario) *report {
-	r := newReport(s, b.seed)
+func (b *bench) runOne(ctx context.Context, a act) *report {
+	r := newReport(a.scenario, a.wire, b.seed)
 	if ctx.Err() != nil {
 		r.want(false, "interrupted")
 		return r
 	}
 	began := time.Now()
-	w := newWorld(ctx, b, s, r)
-	w.play(s.run)
+	w := newWorld(ctx, b, r)
+	w.play(a.scenario.run)
 	r.took = time.Since(began)
 	b.printed.Lock()
 	defer b.printed.Unlock()
 	r.print(b.out)
 	return r
-}
-
-func describe(out io.Writer, chosen []scenario) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, s := range chosen {
-		fmt.Fprintln(t, strings.Join([]string{s.name, s.what}, "\t"))
-	}
-	return t.Flush()
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
-	"github.com/journeyman-go/journeyman/transports/redislist"
 )
 
 // withRepeats has callers ask again what was answered, under the same key.
@@ -63,7 +62,7 @@ func (w *world) onceOnly(t *traffic) {
 // time and later, and is executed once. Without a key, the same JSON-RPC id from two
 // callers is two requests.
 func twice(w *world) {
-	w.startBroker()
+	w.startRedis()
 	w.startAll(2)
 	one, two := w.caller(w.url), w.caller(w.url)
 	rounds := pick(w, 10, 50)
@@ -76,7 +75,7 @@ func twice(w *world) {
 			err   error
 		}
 		results := make(chan result, 2)
-		for _, via := range []*redislist.Transport{one, two} {
+		for _, via := range []transports.Transport{one, two} {
 			go func() {
 				ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 				defer cancel()
@@ -108,7 +107,7 @@ func twice(w *world) {
 	right := 0
 	for n := range rounds {
 		answers := make(chan bool, 2)
-		for i, via := range []*redislist.Transport{one, two} {
+		for i, via := range []transports.Transport{one, two} {
 			go func() {
 				ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 				defer cancel()
@@ -127,5 +126,5 @@ func twice(w *world) {
 	}
 	w.figure("same JSON-RPC id", fmt.Sprintf("%d of %d calls from two callers at once got their own answers", right, 2*rounds))
 	w.want(right == 2*rounds, "%d of %d calls with the same JSON-RPC id got their own answers", right, 2*rounds)
-	w.stopAll(15 * time.Second)
+	w.finish()
 }

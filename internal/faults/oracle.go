@@ -25,6 +25,7 @@ type counts struct {
 	answered     int // calls with an error for a reply
 	expired      int // calls that ended at their deadline
 	dead         int // in the dead-letter list
+	gone         int // died with the worker that had accepted them, where no broker keeps them
 	lost         int // acknowledged, neither expired nor dead, and never ran to its end
 	started      int // requests that were started more than once
 	duplicated   int // requests that ran to their end more than once
@@ -64,6 +65,8 @@ func (t *traffic) judge() counts {
 				c.ok++
 			case dead[j.id]:
 				c.dead++
+			case t.gone(j):
+				c.gone++
 			default:
 				c.lost++
 				c.missing = append(c.missing, j.id)
@@ -98,12 +101,32 @@ func (t *traffic) judge() counts {
 	return c
 }
 
+// gone reports whether a notification died with the worker that had it. Only without
+// a broker is that no loss: the worker said that it has it, and nobody else did. One
+// that was not begun may have been on its way to a handler.
+func (t *traffic) gone(j job) bool {
+	if t.world.wire.queues {
+		return false
+	}
+	for _, d := range t.deaths {
+		begun := slices.Contains(d.held, j.id)
+		between := len(t.world.ledger.started(j.id)) == 0 && j.sent.Before(d.at) && j.sent.After(d.at.Add(-time.Second))
+		if begun || between {
+			return true
+		}
+	}
+	return false
+}
+
 // show adds the counts to the report.
 func (c counts) show(w *world) {
 	w.figure("requests", fmt.Sprintf("attempted %d, acknowledged %d, ok %d, refused %d, unknown %d, expired %d, answered with an error %d, dead %d",
 		c.attempted, c.acknowledged, c.ok, c.refused, c.unknown, c.expired, c.answered, c.dead))
 	w.figure("faults seen", fmt.Sprintf("lost %d, started twice %d, duplicated %d, unexpected %d, unresolved %d, late or second replies %d, stranded %d",
 		c.lost, c.started, c.duplicated, c.unexpected, c.unresolved, c.second, c.stranded))
+	if !w.wire.queues {
+		w.figure("accepted by a worker that died", c.gone)
+	}
 	w.figure("worst stall", c.stall)
 	if len(c.missing) > 0 {
 		slices.Sort(c.missing)
@@ -120,12 +143,21 @@ func (c counts) demand(w *world) {
 	w.zero("stranded", c.stranded)
 }
 
+// demandOnce wants nothing to have been started twice, where a worker is dead only once
+// it was silent for a lease. Elsewhere one whose connection breaks counts as dead, and
+// may well be at the end of its request.
+func (c counts) demandOnce(w *world) {
+	if w.wire.leases {
+		w.zero("requests executed twice", c.started)
+	}
+}
+
 // lateReplies counts the replies that found no call of any caller waiting.
 func (w *world) lateReplies() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, caller := range w.callers {
-		n += int(caller.Counts().LateReplies)
+		n += lateReplies(caller)
 	}
 	return n
 }
@@ -153,8 +185,7 @@ func (l *ledger) stall(from, to time.Time) (longest time.Duration) {
 // deadIDs returns the requests whose dead letters lie there.
 func (w *world) deadIDs() map[string]bool {
 	ids := map[string]bool{}
-	for _, raw := range w.broker.deadLetters() {
-		_, body, _ := strings.Cut(raw, "\n\n")
+	for _, body := range w.broker.deadLetters() {
 		for _, id := range idsIn([]byte(body)) {
 			ids[id] = true
 		}

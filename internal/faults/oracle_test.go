@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/journeyman-go/journeyman/internal/brokertest"
@@ -46,15 +47,16 @@ func TestOracle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &bench{dir: t.TempDir(), seed: 1}
-			w := newWorld(t.Context(), b, scenario{name: "oracle"}, newReport(scenario{}, 1))
-			w.broker = dialed(t, w, server)
+			w := newWorld(t.Context(), b, newReport(scenario{name: "oracle"}, wires()[0], 1))
+			redis := dialed(t, server)
+			w.broker = redis
 			w.ledger = newLedger(t.TempDir() + "/ledger")
 			writeLedger(t, w.ledger.path, tt.ledger)
-			if err := w.broker.client.FlushAll(t.Context()).Err(); err != nil {
+			if err := redis.client.FlushAll(t.Context()).Err(); err != nil {
 				t.Fatal(err)
 			}
 			if tt.dead {
-				w.broker.client.LPush(t.Context(), of("dead"), "Id: 1\n\n"+`{"jsonrpc":"2.0","method":"work","params":{"id":"x"}}`)
+				redis.client.LPush(t.Context(), of("dead"), "Id: 1\n\n"+`{"jsonrpc":"2.0","method":"work","params":{"id":"x"}}`)
 			}
 			tt.job.id = "x"
 			got := (&traffic{world: w, jobs: []*job{&tt.job}}).judge()
@@ -70,10 +72,11 @@ func TestOracle(t *testing.T) {
 func TestOracleFindsWhatIsStranded(t *testing.T) {
 	t.Parallel()
 	server := brokertest.Redis(t)
-	w := newWorld(t.Context(), &bench{dir: t.TempDir(), seed: 1}, scenario{name: "oracle"}, newReport(scenario{}, 1))
-	w.broker = dialed(t, w, server)
+	w := newWorld(t.Context(), &bench{dir: t.TempDir(), seed: 1}, newReport(scenario{name: "oracle"}, wires()[0], 1))
+	redis := dialed(t, server)
+	w.broker = redis
 	w.ledger = newLedger(t.TempDir() + "/ledger")
-	ctx, c := t.Context(), w.broker.client
+	ctx, c := t.Context(), redis.client
 	for _, list := range []string{service, of("w:some-worker"), of("suspects"), of("alone"), "{journeyman}:r:some-caller"} {
 		c.LPush(ctx, list, "message")
 	}
@@ -83,6 +86,87 @@ func TestOracleFindsWhatIsStranded(t *testing.T) {
 	}
 	if keys := w.broker.leftovers(); len(keys) != 5 {
 		t.Errorf("found %v, want the five keys without an expiry", keys)
+	}
+}
+
+// So is what RabbitMQ has, in whatever queue, delivered or not; and a queue that would
+// stay for ever.
+func TestOracleFindsWhatRabbitMQHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t.Context(), &bench{dir: t.TempDir(), seed: 1}, newReport(scenario{name: "oracle"}, wires()[1], 1))
+	w.ledger = newLedger(t.TempDir() + "/ledger")
+	b := w.useRabbit(&rabbitBroker{host: host{TB: t, world: w}, url: brokertest.Vhost(t)})
+	conn, err := amqp.Dial(b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, queue := range []string{service, service + ".suspects", service + ".alone", deadQueue, service + ".delay.1000", replyPrefix + "x", "stray"} {
+		if _, err := ch.QueueDeclare(queue, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+			t.Fatal(err)
+		}
+		body := `{"jsonrpc":"2.0","method":"work","params":{"id":"` + queue + `"}}`
+		if err := ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{Body: []byte(body)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := ch.Consume(service+".alone", "", false, false, false, false, nil); err != nil { // and does not acknowledge
+		t.Fatal(err)
+	}
+	const want = 6 // all but the dead letter
+	if !w.until(20*time.Second, func() bool { return len(b.holding()) == want }) {
+		t.Fatalf("holds %v, want %d messages", b.holding(), want)
+	}
+	if got := (&traffic{world: w}).judge(); got.stranded != want {
+		t.Errorf("found %d of %d stranded messages: %v", got.stranded, want, got.missing)
+	}
+	if dead := w.deadIDs(); len(dead) != 1 || !dead[deadQueue] {
+		t.Errorf("found the dead letters %v, want that in %s", dead, deadQueue)
+	}
+	if left := b.leftovers(); len(left) != 2 {
+		t.Errorf("found %v to stay for ever, want the reply queue without an expiry and the stray one", left)
+	}
+	if found := b.replies(); found.most != 1 || found.eternal != 1 {
+		t.Errorf("found %+v, want one reply in one queue that stays", found)
+	}
+	if b.misfits(0) != "" || b.misfits(1) == "" {
+		t.Errorf("nobody consumes, and of 0 workers it says %q, of one %q", b.misfits(0), b.misfits(1))
+	}
+}
+
+// Without a broker a worker takes along what it had accepted, and nothing else.
+func TestOracleKnowsWhatDiedWithItsWorker(t *testing.T) {
+	t.Parallel()
+	died := time.Now()
+	for name, tt := range map[string]struct {
+		sent   time.Time
+		ledger string
+		held   []string
+		lost   int
+	}{
+		"begun there":          {died.Add(-5 * time.Second), "START", []string{"x"}, 0},
+		"begun elsewhere":      {died.Add(-5 * time.Second), "START", nil, 1},
+		"accepted just before": {died.Add(-500 * time.Millisecond), "", nil, 0},
+		"accepted long before": {died.Add(-5 * time.Second), "", nil, 1},
+		"accepted afterwards":  {died.Add(time.Second), "", nil, 1},
+		"begun and given up":   {died.Add(time.Second), "START STOP", nil, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t.Context(), &bench{dir: t.TempDir(), seed: 1}, newReport(scenario{name: "oracle"}, wires()[2], 1))
+			w.startFront()
+			t.Cleanup(w.clean)
+			w.ledger = newLedger(t.TempDir() + "/ledger")
+			writeLedger(t, w.ledger.path, tt.ledger)
+			j := &job{id: "x", kind: notify, sent: tt.sent, back: died.Add(2 * time.Second)}
+			got := (&traffic{world: w, jobs: []*job{j}, deaths: []death{{pid: 7, at: died, held: tt.held}}}).judge()
+			if got.lost != tt.lost || got.gone != 1-tt.lost {
+				t.Errorf("lost %d, died with its worker %d, want %d and %d", got.lost, got.gone, tt.lost, 1-tt.lost)
+			}
+		})
 	}
 }
 
@@ -99,7 +183,7 @@ func writeLedger(t *testing.T, path, pattern string) {
 }
 
 // dialed is a broker that the test has started.
-func dialed(t *testing.T, w *world, server *brokertest.Server) *broker {
+func dialed(t *testing.T, server *brokertest.Server) *redisBroker {
 	t.Helper()
 	o, err := redis.ParseURL(server.URL)
 	if err != nil {
@@ -107,5 +191,5 @@ func dialed(t *testing.T, w *world, server *brokertest.Server) *broker {
 	}
 	client := redis.NewClient(o)
 	t.Cleanup(func() { _ = client.Close() })
-	return &broker{server: server, client: client, world: w}
+	return &redisBroker{server: server, client: client}
 }

@@ -12,9 +12,9 @@ import (
 // moved. It counts as dead; what it says afterwards counts for nothing; and it goes
 // on under another name.
 func pause(w *world) {
-	b := w.startBroker()
+	b := w.startRedis()
 	all := w.startAll(3)
-	t := w.begin(ordinary(w.caller(w.url), w.caller(w.url)))
+	t := w.begin(w.ordinary(w.caller(w.url), w.caller(w.url)))
 	w.sleep(lease + beat)
 	victim := all[w.chance.IntN(len(all))]
 	before := b.identities(victim.name)
@@ -40,18 +40,17 @@ func pause(w *world) {
 	w.want(fencedHere == 1, "the victim learned %d times that it was declared dead, want once", fencedHere)
 	w.want(reaped >= 1, "nobody took over")
 	w.want(len(before) == 1 && len(after) == 1 && before[0] != after[0], "identities %v before and %v after, want one each, not the same", before, after)
-	w.stopAll(15 * beat)
-	w.want(len(b.leftovers()) == 0, "keys left that never expire: %v", b.leftovers())
+	w.finish()
 }
 
 // twins: two processes that the platform gives the same name, as Heroku does for a
 // moment in each deploy, share nothing.
 func twins(w *world) {
-	b := w.startBroker()
+	b := w.startRedis()
 	first := w.start(0, "DYNO=work.1", "PS=")
 	second := w.start(0, "DYNO=work.1", "PS=")
 	w.eventually(15*beat, "both to serve", func() bool { return b.instances()["work.1"] == 2 })
-	t := w.begin(ordinary(w.caller(w.url)))
+	t := w.begin(w.ordinary(w.caller(w.url)))
 	w.eventually(15*beat, "both to run something", func() bool {
 		return len(w.ledger.runningAt(first.pid())) > 0 && len(w.ledger.runningAt(second.pid())) > 0
 	})
@@ -91,7 +90,7 @@ func twins(w *world) {
 }
 
 // identities returns the ids under which a worker serves.
-func (b *broker) identities(instance string) (ids []string) {
+func (b *redisBroker) identities(instance string) (ids []string) {
 	for id, about := range b.client.HGetAll(context.Background(), of("about")).Val() {
 		if strings.Contains(about, `"`+instance+`"`) {
 			ids = append(ids, id[:8])
@@ -102,7 +101,7 @@ func (b *broker) identities(instance string) (ids []string) {
 }
 
 // backups returns the backup lists in one look.
-func (b *broker) backups() map[string][]string {
+func (b *redisBroker) backups() map[string][]string {
 	ctx := context.Background()
 	lists := map[string][]string{}
 	pipe := b.client.TxPipeline()

@@ -23,10 +23,12 @@ func poison(w *world) {
 	}
 	keeper := w.keepUp(4, start)
 	caller := w.caller(w.url)
-	l := ordinary(caller, w.caller(w.url))
+	l := w.ordinary(caller, w.caller(w.url))
 	l.rate, l.mix = 100, []kind{call, notify}
 	t := w.begin(l)
-	w.sleep(lease)
+	if w.wire.leases {
+		w.sleep(lease)
+	}
 	kinds := pick(w, []string{"exit"}, []string{"exit", "memory", "loop"})
 	ids := map[string]string{} // of the dead letters, by poison
 	for _, kind := range kinds {
@@ -94,7 +96,7 @@ func (w *world) repaired(via any, ids map[string]string) {
 	}
 	w.figure("after the fix", fmt.Sprintf("%d of %d retried and run", n, len(ids)))
 	w.zero("dead letters left", len(w.broker.deadLetters()))
-	w.stopAll(15 * time.Second)
+	w.finish()
 }
 
 // A keeper puts a new worker in the place of each that ends by itself, as a

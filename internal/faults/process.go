@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -51,6 +52,8 @@ type worker struct {
 	done  chan struct{} // closed when the process has ended
 	began time.Time
 	ended time.Time // valid after done
+
+	stopping atomic.Bool // it was told to stop
 }
 
 // start starts a worker. env goes before what every worker gets; limit bounds its
@@ -68,6 +71,12 @@ func (w *world) start(limit int, env ...string) *worker {
 	p.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "LEDGER=" + w.ledger.path, "EFFECTS=" + w.effects,
 		"JOURNEYMAN_URL=" + w.url, "JOURNEYMAN_LOG_FORMAT=text", "PS=" + name,
+	}
+	if w.wire.dedupes {
+		p.Env = append(p.Env, "DEDUPES=1")
+	}
+	if f, ok := w.broker.(*front); ok {
+		p.Env = append(p.Env, "PORT="+f.port(name))
 	}
 	p.Env = append(p.Env, env...)
 	p.Dir = w.dir
@@ -104,7 +113,7 @@ func (p *worker) awaitServing() {
 	p.world.eventually(30*time.Second, p.name+" to serve", func() bool { return p.serving() })
 }
 
-func (p *worker) serving() bool { return p.world.broker.instances()[p.name] > 0 }
+func (p *worker) serving() bool { return p.world.broker.serving(p) }
 
 func (p *worker) pid() int { return p.Process.Pid }
 
@@ -124,6 +133,7 @@ func (p *worker) signal(s syscall.Signal) { _ = p.Process.Signal(s) }
 // killed after the limit.
 func (p *worker) stop(limit time.Duration) (code int, took time.Duration) {
 	began := time.Now()
+	p.stopping.Store(true)
 	p.signal(syscall.SIGTERM)
 	if !p.awaitEnd(limit) {
 		p.signal(syscall.SIGKILL)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -37,7 +36,7 @@ func queued(w *world) {
 			})
 		}
 		w.eventually(20*time.Second, "requests to be in the queue", func() bool {
-			return b.client.LLen(context.Background(), service).Val() >= int64(n+together)
+			return b.waiting() >= n+together
 		})
 	}
 	began := time.Now()
@@ -65,5 +64,5 @@ func queued(w *world) {
 	w.zero("unexpected", int(wrong.Load()))
 	w.want(len(w.ledger.order) == total, "%d of %d requests ran", len(w.ledger.order), total)
 	w.want(farthest <= tolerance, "a request started %d places late, want %d at most", farthest, tolerance)
-	w.stopAll(15 * time.Second)
+	w.finish()
 }

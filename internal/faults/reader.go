@@ -6,13 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/journeyman-go/journeyman/client"
-	"github.com/journeyman-go/journeyman/transports/redislist"
 )
 
 // callerVariable makes this program a caller: it holds the broker's URL.
@@ -23,7 +21,7 @@ const callerVariable = "FAULTS_CALLER"
 func reader(w *world) {
 	b := w.startBroker()
 	w.startAll(2)
-	l := ordinary(w.caller(w.url))
+	l := w.ordinary(w.caller(w.url))
 	l.rate, l.mix, l.timeout = 100, []kind{call}, 10*time.Second
 	t := w.begin(l)
 	self, err := os.Executable()
@@ -40,34 +38,26 @@ func reader(w *world) {
 	})
 	w.must(p.Process.Signal(syscall.SIGSTOP))
 	w.sleep(pick(w, 5*time.Second, 20*time.Second))
-	var longest, unbounded int64
-	for _, key := range b.client.Keys(context.Background(), "*").Val() {
-		if strings.HasPrefix(key, "{journeyman}:r:") {
-			longest = max(longest, b.client.LLen(context.Background(), key).Val())
-			if ttl := b.client.PTTL(context.Background(), key).Val(); ttl <= 0 || ttl > 3*time.Minute {
-				unbounded++
-			}
-		}
-	}
+	waiting := b.replies()
 	t.settle(2 * time.Second) // the stopped caller's replies do not go away
 	c := t.judge()
-	c.stranded -= int(longest)
+	c.stranded -= waiting.most
 	w.figure("faults", "a caller with 64 calls under way is stopped")
-	w.figure("waiting for it", fmt.Sprintf("%d replies, in a list that expires", longest))
+	w.figure("waiting for it", fmt.Sprintf("%d replies, which expire", waiting.most))
 	c.show(w)
 	w.zero("lost", c.lost)
 	w.zero("expired", c.expired)
 	w.zero("unresolved", c.unresolved)
 	w.zero("stranded besides", c.stranded)
-	w.want(longest > 0 && longest <= 64, "%d replies wait for the stopped caller, want 1 to 64", longest)
-	w.want(unbounded == 0, "%d reply lists do not expire within 3 minutes", unbounded)
+	w.want(waiting.most > 0 && waiting.most <= 64, "%d replies wait for the stopped caller, want 1 to 64", waiting.most)
+	w.want(waiting.eternal == 0, "%d lists or queues of replies do not go away by themselves", waiting.eternal)
 	w.want(c.stall < w.within(time.Second), "the others waited for %v", c.stall)
-	w.stopAll(15 * time.Second)
+	w.finish()
 }
 
 // beCaller calls without end, 64 calls at a time.
 func beCaller(url string) {
-	via, err := redislist.Open(redislist.Options{URL: url, Catalogue: []string{service}, Log: slog.New(slog.DiscardHandler)})
+	via, err := open(url, "other", slog.New(slog.DiscardHandler))
 	if err != nil {
 		panic(err)
 	}

@@ -12,6 +12,7 @@ import (
 // A report is what a scenario has to say: figures, and what was wanted of them.
 type report struct {
 	scenario scenario
+	wire     *wire
 	seed     uint64
 	took     time.Duration
 
@@ -23,7 +24,12 @@ type report struct {
 
 type figure struct{ name, value string }
 
-func newReport(s scenario, seed uint64) *report { return &report{scenario: s, seed: seed} }
+func newReport(s scenario, on *wire, seed uint64) *report {
+	return &report{scenario: s, wire: on, seed: seed}
+}
+
+// name tells the scenario and what it ran on.
+func (r *report) name() string { return r.wire.name + "/" + r.scenario.name }
 
 // figure adds a line. Durations are shown to the millisecond.
 func (r *report) figure(name string, values ...any) {
@@ -64,14 +70,14 @@ func (r *report) verdict() string {
 }
 
 func (r *report) print(out io.Writer) {
-	fmt.Fprintf(out, "\n== %s: %s (seed %d)\n", r.scenario.name, r.scenario.what, r.seed)
+	fmt.Fprintf(out, "\n== %s: %s (seed %d)\n", r.name(), r.scenario.what, r.seed)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, f := range r.figures {
 		fmt.Fprintln(t, "   "+f.name+"\t"+f.value)
 	}
 	fmt.Fprintln(t, "   duration\t"+r.took.Round(time.Second/10).String())
 	_ = t.Flush()
-	fmt.Fprintf(out, "%s %s: %d of %d demands met\n", r.verdict(), r.scenario.name, r.wanted-len(r.failed), r.wanted)
+	fmt.Fprintf(out, "%s %s: %d of %d demands met\n", r.verdict(), r.name(), r.wanted-len(r.failed), r.wanted)
 	for _, f := range r.failed {
 		fmt.Fprintf(out, "   FAIL: %s\n", f)
 	}
@@ -88,7 +94,7 @@ func summarize(out io.Writer, b *bench, reports []*report) (bad int) {
 		if !r.ok() {
 			bad++
 		}
-		fmt.Fprintln(t, strings.Join([]string{r.verdict(), r.scenario.name, r.took.Round(time.Second / 10).String(), strings.Join(r.failed, "; ")}, "\t"))
+		fmt.Fprintln(t, strings.Join([]string{r.verdict(), r.name(), r.took.Round(time.Second / 10).String(), strings.Join(r.failed, "; ")}, "\t"))
 	}
 	_ = t.Flush()
 	return bad

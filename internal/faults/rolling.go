@@ -12,7 +12,7 @@ import (
 func rolling(w *world) {
 	w.startBroker()
 	old := w.startAll(4)
-	t := w.begin(ordinary(w.caller(w.url), w.caller(w.url)))
+	t := w.begin(w.ordinary(w.caller(w.url), w.caller(w.url)))
 	var drains []time.Duration
 	bad := 0
 	rounds := pick(w, 2, 20)
@@ -42,8 +42,11 @@ func rolling(w *world) {
 	w.zero("requests executed twice", c.started)
 	w.zero("second replies", c.second)
 	w.zero("calls expired", c.expired)
+	w.zero("requests of which nobody knows", c.unknown)
 	w.zero("calls answered with an error", c.answered)
 	w.zero("exit codes other than 0", bad)
-	w.stopAll(15 * time.Second)
-	w.want(len(w.broker.leftovers()) == 0, "keys left that never expire: %v", w.broker.leftovers())
+	if w.wire.queues {
+		w.zero("requests refused", c.refused)
+	}
+	w.finish()
 }

@@ -35,9 +35,9 @@ func slow(w *world) {
 	c.demand(w)
 	w.figure("age when started", fmt.Sprintf("%v at most; after their deadline: %d", oldest.Round(time.Millisecond), after))
 	w.figure("memory of the worker", fmt.Sprintf("%d MiB after 4 s, %d MiB at the end", early>>20, late>>20))
-	w.want(c.expired > c.ok, "%d expired and %d ok: that was no overload", c.expired, c.ok)
+	w.want(c.expired+c.refused > c.ok, "%d expired, %d refused and %d ok: that was no overload", c.expired, c.refused, c.ok)
 	w.zero("calls executed after their deadline", after)
 	w.want(late < early+early/2+8<<20, "the worker grew from %d to %d MiB", early>>20, late>>20)
 	w.want(c.overrun <= time.Second, "a call outlived its deadline by %v", c.overrun)
-	w.stopAll(15 * time.Second)
+	w.finish()
 }

@@ -24,8 +24,8 @@ type tap struct {
 }
 
 func (w *world) tap() *tap {
-	t := &tap{listener: w.listen(), broker: w.broker.server.Addr, conns: map[net.Conn]bool{}}
-	t.url = through(w.broker.server.URL, t.listener.Addr().String())
+	t := &tap{listener: w.listen(), broker: w.broker.addr(), conns: map[net.Conn]bool{}}
+	t.url = through(w.url, t.listener.Addr().String())
 	w.cleanup(func() {
 		_ = t.listener.Close()
 		t.cut()

@@ -29,10 +29,10 @@ type toxic struct {
 func (w *world) network() *network {
 	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics use the global logger
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	n := &network{proxy: toxiproxy.NewProxy(server, "redis", "127.0.0.1:0", w.broker.server.Addr), world: w}
+	n := &network{proxy: toxiproxy.NewProxy(server, w.wire.name, "127.0.0.1:0", w.broker.addr()), world: w}
 	w.must(n.proxy.Start())
 	w.cleanup(n.proxy.Stop)
-	n.url = through(w.broker.server.URL, n.proxy.Listen)
+	n.url = through(w.url, n.proxy.Listen)
 	return n
 }
 

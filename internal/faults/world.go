@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/journeyman-go/journeyman/transports/redislist"
+	"github.com/journeyman-go/journeyman/transports"
 )
 
 // service is the name of the app's one service.
@@ -37,13 +36,14 @@ type world struct {
 	dir     string
 	ledger  *ledger
 	effects string
-	broker  *broker
+	wire    *wire
+	broker  broker
 	url     string // by which workers started from now on reach the broker
 
 	mu       sync.Mutex // guards what follows
 	starts   int
 	workers  []*worker
-	callers  []*redislist.Transport
+	callers  []transports.Transport
 	cleanups []func()
 	peak     map[string]int64 // most memory by kind of process, bytes
 }
@@ -51,17 +51,18 @@ type world struct {
 // halt is panicked with by what makes it useless to go on with a scenario.
 type halt struct{ why string }
 
-func newWorld(ctx context.Context, b *bench, s scenario, r *report) *world {
+func newWorld(ctx context.Context, b *bench, r *report) *world {
+	s := r.scenario
 	return &world{
-		report: r, bench: b, ctx: ctx, peak: map[string]int64{},
+		report: r, bench: b, ctx: ctx, wire: r.wire, peak: map[string]int64{},
 		chance: rand.New(rand.NewPCG(b.seed, uint64(len(s.name))<<32+uint64(s.name[0]))),
-		dir:    filepath.Join(b.dir, s.name),
+		dir:    filepath.Join(b.dir, r.wire.name+"-"+s.name),
 	}
 }
 
 // play runs a scenario and ends whatever it started.
 func (w *world) play(scene func(*world)) {
-	ctx, cancel := context.WithCancel(w.ctx)
+	ctx, cancel := context.WithCancel(w.labelled())
 	w.ctx = ctx
 	defer func() {
 		if v := recover(); v != nil {
@@ -92,6 +93,7 @@ func (w *world) clean() {
 	for _, c := range callers {
 		_ = c.Close()
 	}
+	w.nothingRuns()
 	for _, do := range slices.Backward(cleanups) {
 		do()
 	}
@@ -123,7 +125,7 @@ func (w *world) say(format string, args ...any) {
 	}
 	w.bench.printed.Lock()
 	defer w.bench.printed.Unlock()
-	fmt.Fprintf(w.bench.out, "%s %s: %s\n", time.Now().Format("15:04:05.000"), w.scenario.name, fmt.Sprintf(format, args...))
+	fmt.Fprintf(w.bench.out, "%s %s: %s\n", time.Now().Format("15:04:05.000"), w.name(), fmt.Sprintf(format, args...))
 }
 
 // sleep lets time pass, as the faults of a scenario have their time.
@@ -166,22 +168,6 @@ func pick[T any](w *world, short, long T) T {
 // servers, scenario beside scenario, and must not fail because they are slow.
 func (w *world) within(limit time.Duration) time.Duration { return pick(w, 3*limit, limit) }
 
-// caller returns a transport of its own, as another process would have it.
-func (w *world) caller(url string) *redislist.Transport {
-	name := fmt.Sprintf("caller-%d", len(w.callers)+1)
-	file, err := os.Create(w.path(name + ".log"))
-	w.must(err)
-	c, err := redislist.Open(redislist.Options{
-		URL: url, Catalogue: []string{service}, Instance: name, Log: slog.New(slog.NewTextHandler(file, nil)),
-	})
-	w.must(err)
-	w.mu.Lock()
-	w.callers = append(w.callers, c)
-	w.mu.Unlock()
-	w.cleanup(func() { _ = file.Close() })
-	return c
-}
-
 // alive returns the workers that have not ended.
 func (w *world) alive() (alive []*worker) {
 	w.mu.Lock()
@@ -205,8 +191,8 @@ func (w *world) watchMemory() {
 		for _, p := range w.alive() {
 			w.notePeak("worker", memory(p.pid()))
 		}
-		if b := w.broker; b != nil {
-			w.notePeak("broker", memory(b.server.Pid()))
+		if b := w.broker; b != nil && b.pid() > 0 {
+			w.notePeak("broker", memory(b.pid()))
 		}
 	}
 }
@@ -238,6 +224,18 @@ func (w *world) stopAll(limit time.Duration) {
 	w.want(len(bad) == 0, "at the end: %v", errors.Join(bad...))
 }
 
+// finish wants the broker to be as if nothing had happened, ends all workers by
+// SIGTERM and wants that of the broker once more.
+func (w *world) finish() {
+	alive := len(w.alive())
+	if !w.until(40*time.Second, func() bool { return w.broker.misfits(alive) == "" }) {
+		w.want(false, "with %d workers: %s", alive, w.broker.misfits(alive))
+	}
+	w.stopAll(15 * time.Second)
+	w.until(5*time.Second, func() bool { return len(w.broker.leftovers()) == 0 })
+	w.want(len(w.broker.leftovers()) == 0, "left in the broker for ever: %v", w.broker.leftovers())
+}
+
 // logged counts the lines of all workers' logs that hold the text.
 func (w *world) logged(text string) (lines int) {
 	w.mu.Lock()
@@ -255,8 +253,11 @@ const (
 	fenced   = "declared dead"
 )
 
-// nobodyReaped wants no worker to have been declared dead.
+// nobodyReaped wants no worker to have been declared dead, where one can be that lives.
 func (w *world) nobodyReaped() {
+	if !w.wire.leases {
+		return
+	}
 	n := w.logged(tookOver) + w.logged(fenced)
 	w.figure("declared dead", n)
 	w.zero("workers declared dead", n)

@@ -21,7 +21,7 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 	if err != nil {
 		return nil, err
 	}
-	message.ReplyTo, message.CorrelationId = t.replies.queue, m.ID
+	message.CorrelationId = m.ID
 	reply, ok := t.replies.expect(m.ID)
 	if !ok {
 		return nil, fmt.Errorf("message id %q: another call that waits has the same", m.ID)
@@ -32,15 +32,15 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 	if err := t.replies.await(handing); err != nil {
 		return nil, t.trouble(ctx, "call "+service, err)
 	}
-	exchange, key, err := t.route(handing, service, &message, m.NotBefore)
-	if err != nil {
-		return nil, t.trouble(ctx, "call "+service, err)
-	}
-
+	message.ReplyTo = t.replies.address()
 	for refused := 1; ; refused++ {
+		exchange, key, err := t.route(handing, service, &message, m.NotBefore)
+		if err != nil {
+			return nil, t.trouble(ctx, "call "+service, err)
+		}
 		body, err := t.exchange(ctx, handing, service, reply, exchange, key, message)
 		if err == nil || !t.again(handing, service, refused, err) {
-			return body, err
+			return body, t.ended(ctx, err)
 		}
 	}
 }
@@ -95,6 +95,14 @@ func (t *Transport) again(ctx context.Context, service string, refused int, why 
 	return false
 }
 
+// ended returns ctx's error for what came of a hand-over that ctx did not give its time.
+func (t *Transport) ended(ctx context.Context, err error) error {
+	if (errors.Is(err, transports.ErrNoService) || errors.Is(err, transports.ErrBusy)) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
 // mayTryAgain waits a little and reports whether a message that its queue refused is
 // worth another try.
 func (t *Transport) mayTryAgain(ctx context.Context, service string, refused int) bool {
@@ -121,16 +129,19 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 	}
 	handing, stop := t.whileOpen(ctx)
 	defer stop()
-	exchange, key, err := t.route(handing, service, &message, m.NotBefore)
-	for refused := 1; err == nil; refused++ {
+	for refused := 1; ; refused++ {
+		var exchange, key string
+		if exchange, key, err = t.route(handing, service, &message, m.NotBefore); err != nil {
+			break
+		}
 		if err = t.publish(handing, exchange, key, message); err == nil {
 			return nil
 		}
-		if t.again(handing, service, refused, err) {
-			err = nil
+		if !t.again(handing, service, refused, err) {
+			break
 		}
 	}
-	switch {
+	switch err = t.ended(ctx, err); {
 	case errors.Is(err, transports.ErrNoService):
 		return t.nobody(service)
 	case errors.Is(err, transports.ErrBusy):
@@ -214,6 +225,6 @@ func (t *Transport) route(ctx context.Context, service string, message *amqp.Pub
 		return "", "", err
 	}
 	*message = waiting(*message)
-	key, err = t.rungFor(ctx, notBefore, now)
+	key, err = t.rungFor(ctx, service, notBefore, now)
 	return "", key, err
 }

@@ -23,10 +23,11 @@ type window struct{ letters, bytes int }
 
 func wideWindow() window { return window{letters: 10_000, bytes: 64 << 20} }
 
-// DeadLetters implements transports.DeadLetterQueue. Of more than 10 000 letters, or
-// 64 MiB of them, the newest are shown first and the queue is read again for those
-// before them. While it is read, its letters are with the reader: RetryDead, DeleteDead
-// and others who look wait so long. visit is called when they are back.
+// DeadLetters implements transports.DeadLetterQueue. It reads the whole queue, and of
+// more than 10 000 letters, or 64 MiB of them, once more for those before the newest.
+// While the queue is read, its letters are with the reader: RetryDead, DeleteDead and
+// others who look wait so long. visit is called when they are back. A reader that dies
+// can leave them in another order.
 func (t *Transport) DeadLetters(ctx context.Context, service string, visit func(transports.DeadLetter) bool) error {
 	return t.wrapped(ctx, "list dead letters of "+service, t.showDead(ctx, service, wideWindow(), visit))
 }
@@ -60,15 +61,17 @@ func (t *Transport) showDead(ctx context.Context, service string, w window, visi
 func (t *Transport) newestDead(ctx context.Context, service string, upTo int, w window) (part []transports.DeadLetter, older int, err error) {
 	var held []amqp.Delivery
 	seen, bytes := 0, 0
-	err = t.scanDead(ctx, service, func(d amqp.Delivery) (bool, error) {
-		seen++
+	err = t.scanDead(ctx, service, func(d amqp.Delivery) error {
+		if seen++; seen > upTo {
+			return nil
+		}
 		held = append(held, d)
 		for bytes += len(d.Body); len(held) > w.letters || bytes > w.bytes && len(held) > 1; older++ {
 			bytes -= len(held[0].Body)
 			held[0] = amqp.Delivery{}
 			held = held[1:]
 		}
-		return seen < upTo, nil
+		return nil
 	})
 	if err != nil {
 		return nil, 0, err
@@ -111,19 +114,20 @@ func (t *Transport) unbury(
 	var found atomic.Int64 // whoever gives up waiting asks while the scan may still run
 	ctx, stop := t.whileOpen(ctx)
 	defer stop()
-	err := t.scanDead(ctx, service, func(d amqp.Delivery) (bool, error) {
+	err := t.scanDead(ctx, service, func(d amqp.Delivery) error {
 		l := decodeDead(d, time.Now())
 		if wanted[l.ID] == 0 {
-			return found.Load() < int64(len(ids)), nil
+			return nil
 		}
 		if err := instead(ctx, l); err != nil {
-			return false, fmt.Errorf("message %s: %w", l.ID, err)
+			return fmt.Errorf("message %s: %w", l.ID, err)
 		}
 		if err := d.Ack(false); err != nil {
-			return false, err
+			return err
 		}
 		wanted[l.ID]--
-		return found.Add(1) < int64(len(ids)), nil
+		found.Add(1)
+		return nil
 	})
 	return int(found.Load()), err
 }

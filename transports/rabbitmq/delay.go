@@ -14,22 +14,22 @@ import (
 // wait, so a rung is made when the first one has to.
 type ladder struct {
 	mu   sync.Mutex
-	made map[time.Duration]bool
+	made map[string]bool // by queue
 }
 
-func (l *ladder) has(d time.Duration) bool {
+func (l *ladder) has(queue string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.made[d]
+	return l.made[queue]
 }
 
-func (l *ladder) note(d time.Duration) {
+func (l *ladder) note(queue string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.made == nil {
-		l.made = make(map[time.Duration]bool)
+		l.made = make(map[string]bool)
 	}
-	l.made[d] = true
+	l.made[queue] = true
 }
 
 // forget has all be declared anew: the broker may be another one.
@@ -42,15 +42,15 @@ func (l *ladder) forget() {
 // due allows for brokers and clocks that count whole milliseconds, and a little more.
 const due = 2 * time.Millisecond
 
-// rungFor returns the queue in which a message waits until at, or for as much of the
+// rungFor returns the queue in which a message of the service waits until at, or for as much of the
 // time as one rung takes. A worker who is given it too early makes it wait again.
-func (t *Transport) rungFor(ctx context.Context, at, now time.Time) (queue string, err error) {
+func (t *Transport) rungFor(ctx context.Context, service string, at, now time.Time) (queue string, err error) {
 	d := rung(at.Sub(now))
-	queue = t.names.rung(d)
-	if t.ladder.has(d) {
+	queue = t.names.rung(service, d)
+	if t.ladder.has(queue) {
 		return queue, nil
 	}
-	s, err := t.publishing.session(ctx, t.timing.giveUp)
+	s, err := t.consuming.session(ctx, t.timing.giveUp)
 	if err != nil {
 		return "", err
 	}
@@ -62,7 +62,7 @@ func (t *Transport) rungFor(ctx context.Context, at, now time.Time) (queue strin
 	if err != nil {
 		return "", err
 	}
-	t.ladder.note(d)
+	t.ladder.note(queue)
 	return queue, nil
 }
 

@@ -22,6 +22,8 @@ type entry struct {
 	kind   kind
 	serial string // "" of messages that other programs sent
 
+	redelivered bool // the broker has given it out before
+
 	// Guarded by the desk.
 	delivery delivery // the latest: a connection that broke has the message delivered again
 	started  bool
@@ -141,30 +143,42 @@ func (k *desk) latest(e *entry) delivery {
 	return e.delivery
 }
 
-// leave forgets a message, but not that it was done.
-func (k *desk) leave(e *entry, done bool) {
+// wasStarted reports whether the handler of a message was called.
+func (k *desk) wasStarted(e *entry) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return e.started
+}
+
+// leave forgets a message, but not that it was done. false: it has been delivered again
+// since the delivery by which it was acknowledged.
+func (k *desk) leave(e *entry, done bool, acknowledged *delivery) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if acknowledged != nil && (acknowledged.channel != e.delivery.channel || acknowledged.DeliveryTag != e.delivery.DeliveryTag) {
+		return false
+	}
 	delete(k.open, e)
 	if e.settles {
 		close(k.settling[e.in.message.ID])
 		delete(k.settling, e.in.message.ID)
 	}
 	if e.serial == "" || k.running[e.serial] != e {
-		return
+		return true
 	}
 	delete(k.running, e.serial)
 	if !done {
-		return
+		return true
 	}
 	k.done[e.serial] = struct{}{}
 	if len(k.order) < mostDone {
 		k.order = append(k.order, e.serial)
-		return
+		return true
 	}
 	delete(k.done, k.order[k.next])
 	k.order[k.next] = e.serial
 	k.next = (k.next + 1) % mostDone
+	return true
 }
 
 // A crowd counts the messages in hand, for one that must run alone.

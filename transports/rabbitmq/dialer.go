@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -17,14 +16,15 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// A dialer makes connections to the first of its brokers that takes one.
+// A dialer makes connections to the first of its brokers that takes one. It is for one
+// link alone: two that fail together would, counting together, pass over every other URL.
 type dialer struct {
 	urls   []string
 	name   string // of this process, shown beside its connections
 	timing timing
 
-	mu   sync.Mutex
-	next int // the URL to try next
+	next    int // the URL to try next
+	refused int // so many refused, one after the other
 }
 
 // newDialer checks the URLs. Its errors hold no password.
@@ -47,16 +47,24 @@ func newDialer(urls []string, instance string, timing timing) (*dialer, error) {
 	return &dialer{urls: urls, name: instance, timing: timing}, nil
 }
 
-// dial makes one connection, to the URL after the one that failed last.
+// copy returns a dialer for another link.
+func (d *dialer) copy() *dialer {
+	return &dialer{urls: d.urls, name: d.name, timing: d.timing}
+}
+
+// dial makes one connection, to the URL after the one that failed last. That one broker
+// refuses is no refusal while the others have not been asked.
 func (d *dialer) dial(ctx context.Context, purpose string) (*session, error) {
-	d.mu.Lock()
-	raw := d.urls[d.next%len(d.urls)]
-	d.mu.Unlock()
-	s, err := d.connect(ctx, raw, purpose)
+	s, err := d.connect(ctx, d.urls[d.next%len(d.urls)], purpose)
 	if err != nil {
-		d.mu.Lock()
 		d.next++
-		d.mu.Unlock()
+	}
+	switch {
+	case !isRefusal(err):
+		d.refused = 0
+	case d.refused < len(d.urls)-1:
+		d.refused++
+		err = errors.New(err.Error())
 	}
 	return s, err
 }
@@ -90,14 +98,14 @@ func (d *dialer) connect(ctx context.Context, raw, purpose string) (*session, er
 		config.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}
 	}
 	conn, err := amqp.DialConfig(raw, config)
+	release() // from here on a session ends in good order
 	if err != nil {
-		release()
 		if wire != nil {
 			_ = wire.Close()
 		}
 		return nil, refusal(err, time.Since(began))
 	}
-	return newSession(conn, wire, release), nil
+	return newSession(conn, wire), nil
 }
 
 // refusal finds out whether trying again can help, and says what went wrong in words

@@ -3,6 +3,9 @@ package rabbitmq
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,7 +109,7 @@ func (e *examination) rights(why string) {
 // they are and who serves them is for Services to tell.
 func (e *examination) queuesOf() error {
 	const subject = "queues"
-	present, wrong := 0, 0
+	present, before := 0, len(e.findings)
 	for _, service := range e.services() {
 		for _, q := range []struct {
 			name string
@@ -115,56 +118,112 @@ func (e *examination) queuesOf() error {
 			{e.names.queue(service), e.topology.queueArguments()},
 			{e.names.dead(service), e.topology.keepArguments()},
 		} {
-			state, why, err := e.compare(
-				func(ch *amqp.Channel) error {
-					_, err := ch.QueueDeclarePassive(q.name, true, false, false, false, nil)
-					return err
-				},
-				func(ch *amqp.Channel) error {
-					_, err := ch.QueueDeclare(q.name, true, false, false, false, q.args)
-					return err
-				})
+			there, err := e.queueOf(q.name, q.args)
 			if err != nil {
 				return err
 			}
-			if state != missing {
+			if there {
 				present++
-			}
-			switch state {
-			case differs:
-				wrong++
-				e.different(q.name, why)
-			case forbidden:
-				wrong++
-				e.rights(why)
 			}
 		}
 	}
 	switch {
 	case present == 0:
 		e.note(transports.Fine, subject, "", "There are none yet; the first process of the app declares them.")
-	case wrong == 0:
+	case len(e.findings) == before:
 		e.note(transports.Fine, subject, "", "They are as they should be.")
 	}
 	return nil
 }
 
-// different explains a queue that exists with other arguments.
-func (e *examination) different(queue, why string) {
+// queueOf compares one queue. The broker tells of one argument at a time, so what it
+// tells of is then taken over, until it is content.
+func (e *examination) queueOf(name string, args amqp.Table) (there bool, err error) {
+	args = maps.Clone(args)
+	told := make(map[string]string) // by argument, the broker's words
+	for range len(args) + 8 {
+		state, why, err := e.compare(
+			func(ch *amqp.Channel) error {
+				_, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+				return err
+			},
+			func(ch *amqp.Channel) error {
+				_, err := ch.QueueDeclare(name, true, false, false, false, args)
+				return err
+			})
+		if err != nil {
+			return false, err
+		}
+		switch state {
+		case forbidden:
+			e.rights(why)
+			return true, nil
+		case missing:
+			return false, nil
+		}
+		argument, current := difference(why)
+		if _, again := told[argument]; state == asWanted || again {
+			break
+		}
+		told[argument] = why
+		if !strings.HasPrefix(argument, "x-") {
+			break // durable, exclusive: it is something else altogether
+		}
+		if current == nil {
+			delete(args, argument)
+		} else {
+			args[argument] = current
+		}
+	}
+	e.different(name, told)
+	return true, nil
+}
+
+// difference reads of a refusal which argument differs, and the value that the existing
+// queue has; nil for none:
+//
+//	inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received '7' but current is '8'
+//	inequivalent arg 'x-overflow' for queue 'q' in vhost '/': received the value 'reject-publish' of type 'longstr' but current is none
+func difference(why string) (argument string, current any) {
+	_, rest, _ := strings.Cut(why, "inequivalent arg '")
+	argument, rest, _ = strings.Cut(rest, "'")
+	_, value, _ := strings.Cut(rest, "but current is ")
+	if value == "none" {
+		return argument, nil
+	}
+	value = strings.TrimPrefix(value, "the value ")
+	value, kind, _ := strings.Cut(strings.TrimPrefix(value, "'"), "'")
+	if n, err := strconv.ParseInt(value, 10, 64); err == nil && !strings.Contains(kind, "longstr") {
+		return argument, n
+	}
+	return argument, value
+}
+
+// different explains a queue that exists with other arguments, by the broker's words
+// for each.
+func (e *examination) different(queue string, told map[string]string) {
 	const subject = "queues"
 	const anew = "When it is empty, stop the app and delete it; the next process declares it anew."
-	switch {
-	case strings.Contains(why, "'x-max-length'"):
+	for argument, why := range told {
+		if argument == "x-queue-type" || !strings.HasPrefix(argument, "x-") {
+			e.note(transports.Trouble, subject, anew+" If it is another program's, set JOURNEYMAN_NAMESPACE.",
+				"Queue %s is of another kind, which may lose what waits in it: %s.", queue, why)
+			return
+		}
+	}
+	if why, ok := told["x-max-length"]; ok {
 		e.note(transports.Warning, subject, anew+" Or set JOURNEYMAN_MAX_QUEUE to the limit that it has.",
 			"Queue %s was declared with another limit, which holds: %s.", queue, why)
-	case strings.Contains(why, "'x-queue-type'"), strings.Contains(why, "'durable'"):
-		e.note(transports.Trouble, subject, anew+" If it is another program's, set JOURNEYMAN_NAMESPACE.",
-			"Queue %s is of another kind, which may lose what waits in it: %s.", queue, why)
-	case strings.Contains(why, "'x-delivery-limit'"):
+	}
+	if why, ok := told["x-delivery-limit"]; ok {
 		e.note(transports.Warning, subject, anew,
 			"Queue %s gives up messages after a number of deliveries, and workers that are replaced count as such: %s.", queue, why)
-	default:
-		e.note(transports.Warning, subject, anew, "Queue %s was declared with other arguments, which hold: %s.", queue, why)
+	}
+	delete(told, "x-max-length")
+	delete(told, "x-delivery-limit")
+	if len(told) > 0 {
+		e.note(transports.Warning, subject, anew, "Queue %s was declared without what this version declares, or otherwise: %s.",
+			queue, strings.Join(slices.Sorted(maps.Keys(told)), ", "))
 	}
 }
 

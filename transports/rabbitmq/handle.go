@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -13,7 +14,10 @@ import (
 // its own, of which there are no more than the broker gives out unacknowledged.
 func (s *server) take(queue string, d delivery) {
 	serial, _ := d.Headers[headerSerial].(string)
-	e := &entry{in: decode(d.Delivery, time.Now()), queue: queue, kind: d.kind, serial: serial, delivery: d}
+	e := &entry{
+		in: decode(d.Delivery, time.Now()), queue: queue, kind: d.kind, serial: serial,
+		delivery: d, redelivered: d.Redelivered,
+	}
 	switch s.desk.enter(e) {
 	case arrivedAgain:
 		s.stats.rejoined.Add(1)
@@ -45,7 +49,7 @@ func (s *server) attend(e *entry) {
 	switch {
 	case s.taking.Err() != nil:
 		s.putBack(s.ctx, e)
-	case e.delivery.Redelivered:
+	case e.redelivered:
 		s.doubt(e)
 	case expired && e.in.deaths >= mostDeaths:
 		// Nobody waits for it any more, but somebody must see what kills workers.
@@ -92,6 +96,10 @@ func (s *server) execute(e *entry) (out transports.Outcome, ours bool) {
 	}
 	ctx := s.work
 	if expires := e.in.message.Expires; !expires.IsZero() {
+		if !time.Now().Before(expires) { // while it waited for its turn
+			s.stats.expired.Add(1)
+			return out, s.desk.end(e)
+		}
 		var stop context.CancelFunc
 		ctx, stop = context.WithDeadline(ctx, expires)
 		defer stop()
@@ -114,18 +122,32 @@ func (s *server) call(ctx context.Context, m transports.Message) (out transports
 	return s.service.Handler(ctx, m)
 }
 
-// putBack returns a message that was not finished. Republished it carries no mark that
-// a worker died of it, which a broker puts on what it takes back itself. What the broker
-// does not accept in time it takes back when the channel is closed.
+// putBack returns a message that was not begun.
 func (s *server) putBack(ctx context.Context, e *entry) {
-	s.desk.end(e)
-	next := e.in
-	next.message.Redelivered = next.message.Redelivered || e.started
+	if s.desk.end(e) {
+		s.giveUnfinished(ctx, e)
+	}
+}
+
+// giveUnfinished returns a message that is this caller's to settle. Republished it carries
+// no mark that a worker died of it, which a broker puts on what it takes back itself. What
+// the broker does not accept in time it takes back when the channel is closed.
+func (s *server) giveUnfinished(ctx context.Context, e *entry) {
 	ctx, cancel := context.WithTimeout(ctx, s.timing.closing)
 	defer cancel()
-	if err := s.publish(ctx, "", e.queue, next.again(s.service.Name, time.Now())); err != nil {
+	next := e.in
+	next.message.Redelivered = next.message.Redelivered || s.desk.wasStarted(e)
+	message := next.again(s.service.Name, time.Now())
+	err := s.publish(ctx, "", e.queue, message)
+	if errors.Is(err, transports.ErrBusy) {
+		var rung string
+		if rung, err = s.rungFor(ctx, s.service.Name, time.Now(), time.Now()); err == nil {
+			err = s.publish(ctx, "", rung, waiting(message))
+		}
+	}
+	if err != nil {
 		s.log.Debug("message not put back, the broker will", "service", s.service.Name, "id", e.in.message.ID, "err", err)
-		s.desk.leave(e, false)
+		s.desk.leave(e, false, nil)
 		return
 	}
 	s.acknowledge(e)
@@ -138,9 +160,7 @@ func (s *server) finish(e *entry, do func(ctx context.Context) error) {
 	}
 	if do != nil {
 		if err := do(s.ctx); err != nil {
-			// Only the end of the transport keeps it from being done; the broker has the message still.
-			s.log.Warn("message not settled, it will be delivered again", "service", s.service.Name, "id", e.in.message.ID, "err", err)
-			s.desk.leave(e, false)
+			s.unsettled(e, err)
 			return
 		}
 	}
@@ -151,8 +171,13 @@ func (s *server) finish(e *entry, do func(ctx context.Context) error) {
 // delivered it last. If that is closed the message comes again: to this process, which
 // remembers it, or to another, where it runs twice.
 func (s *server) acknowledge(e *entry) {
-	if err := s.desk.latest(e).Ack(false); err != nil {
-		s.stats.stale.Add(1)
+	for {
+		d := s.desk.latest(e)
+		if err := d.Ack(false); err != nil {
+			s.stats.stale.Add(1)
+		}
+		if s.desk.leave(e, true, &d) {
+			return
+		}
 	}
-	s.desk.leave(e, true)
 }

@@ -196,7 +196,7 @@ func checkSize(m transports.Message) error {
 func sizeBeside(m transports.Message) int {
 	n := len(m.Method) + len(m.Key)
 	for name, value := range m.Header {
-		n += len(name) + len(value)
+		n += len(name) + len(value) + 8 // its type and lengths
 	}
 	return n
 }
@@ -212,7 +212,7 @@ func fit(m *transports.Message) {
 		if size <= mostHeader {
 			return
 		}
-		size -= len(name) + len(m.Header[name])
+		size -= len(name) + len(m.Header[name]) + 8
 		delete(m.Header, name)
 	}
 	if size > mostHeader {

@@ -60,8 +60,10 @@ const forever time.Duration = -1
 // none is known, when there has been no value for as long as patience lasts; so it
 // fails at once where the broker has been away for long. hopeless failures end even
 // those who wait forever.
-func (h *holder[T]) wait(ctx context.Context, patience time.Duration, hopeless func(error) bool) (value T, ok bool, err error) {
-	var expired <-chan time.Time
+//
+// first is what a first attempt is waited for, of which nobody knows yet how it ends.
+func (h *holder[T]) wait(ctx context.Context, first, patience time.Duration, hopeless func(error) bool) (value T, ok bool, err error) {
+	began := time.Now()
 	for {
 		h.mu.Lock()
 		value, ok, failure, changed, absent := h.value, h.present, h.failure, h.changed, h.absent
@@ -74,14 +76,14 @@ func (h *holder[T]) wait(ctx context.Context, patience time.Duration, hopeless f
 		case failure != nil && hopeless(failure):
 			return value, false, failure
 		}
-		if patience != forever && expired == nil {
-			left := time.Until(absent.Add(patience))
-			if left <= 0 && failure != nil {
-				return value, false, failure
-			}
-			// A first attempt that has not failed yet is worth the whole patience.
+		left := time.Until(absent.Add(patience))
+		if failure == nil {
+			left = time.Until(began.Add(first)) // it may have been begun just now, for whoever waits
+		}
+		var expired <-chan time.Time
+		if patience != forever {
 			if left <= 0 {
-				left = patience
+				return value, false, failure
 			}
 			timer := time.NewTimer(left)
 			defer timer.Stop()
@@ -91,7 +93,6 @@ func (h *holder[T]) wait(ctx context.Context, patience time.Duration, hopeless f
 		case <-changed:
 		case <-ctx.Done():
 		case <-expired:
-			return value, false, failure
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -112,9 +113,7 @@ func (t *Transport) queues(ctx context.Context, names []string) (map[string]amqp
 		if err != nil && !missing {
 			return nil, err
 		}
-		for name, queue := range some {
-			found[name] = queue
-		}
+		maps.Copy(found, some)
 		names = names[len(some):]
 		if missing {
 			names = names[1:] // and the channel is closed

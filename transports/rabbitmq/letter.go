@@ -109,7 +109,7 @@ func nameOf(d amqp.Delivery) string {
 	_, why := moved(d.Headers)
 	sum := sha256.New()
 	for _, s := range []string{d.CorrelationId, d.ReplyTo, strconv.FormatInt(d.Timestamp.Unix(), 10), why} {
-		fmt.Fprintf(sum, "%d %s", len(s), s)
+		sum.Write(fmt.Appendf(nil, "%d %s", len(s), s))
 	}
 	sum.Write(d.Body)
 	return hex.EncodeToString(sum.Sum(nil)[:8])

@@ -23,7 +23,11 @@ func TestReplies(t *testing.T) {
 		t.Errorf("it arrives for %q as %q, error %v", id, body, err)
 	}
 
-	id, body, err := decodeReply(delivered(encodeReply(in, []byte("x"), givenUp+"4 workers\ndied", at(0))))
+	p = encodeReply(in, []byte("x"), givenUp+"4 workers\ndied", at(0))
+	if p.Body != nil {
+		t.Errorf("the word that there is no reply has the body %q", p.Body)
+	}
+	id, body, err := decodeReply(delivered(p))
 	if id != "c" || body != nil || !errors.Is(err, transports.ErrBuried) || !strings.Contains(err.Error(), ": 4 workers died") {
 		t.Errorf("the word that a message was given up arrives for %q as %q, error %v", id, body, err)
 	}
@@ -81,7 +85,7 @@ func TestDeadLetterOfTheBroker(t *testing.T) {
 	death := func(reason string) amqp.Delivery {
 		return amqp.Delivery{Body: []byte("{}"), Headers: amqp.Table{"x-death": []any{
 			"nonsense", amqp.Table{"reason": reason, "queue": "calculator", "count": int64(1), "time": at(0)},
-			amqp.Table{"reason": "expired", "queue": "journeyman.delay.1000", "time": at(-60_000)},
+			amqp.Table{"reason": "expired", "queue": "calculator.delay.1000", "time": at(-60_000)},
 		}}}
 	}
 	for reason, says := range map[string]string{"delivery_limit": "too often", "maxlen": "full", "expired": "time", "new in 5.0": "new in 5.0"} {

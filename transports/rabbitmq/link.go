@@ -31,7 +31,7 @@ type link struct {
 // when there has been none for as long as patience lasts.
 func (l *link) session(ctx context.Context, patience time.Duration) (*session, error) {
 	l.begin()
-	s, ok, err := l.current.wait(ctx, l.patience(patience), isRefusal)
+	s, ok, err := l.current.wait(ctx, l.timing.connect, patience, isRefusal)
 	switch {
 	case ok:
 		return s, nil
@@ -49,14 +49,6 @@ func (l *link) session(ctx context.Context, patience time.Duration) (*session, e
 
 // begin has the link connect, unless it was told before.
 func (l *link) begin() { l.start.Do(func() { l.run(l.supervise) }) }
-
-// patience lets a first attempt have its time: nobody has said no yet.
-func (l *link) patience(wanted time.Duration) time.Duration {
-	if _, ok, failure := l.current.get(); !ok && failure == nil && wanted != forever {
-		return max(wanted, l.timing.connect)
-	}
-	return wanted
-}
 
 func isRefusal(err error) bool {
 	_, ok := errors.AsType[*transports.RefusedError](err)
@@ -81,6 +73,9 @@ func (l *link) supervise() {
 				err = transports.ErrClosed
 			}
 			l.current.drop(err) // at once: until then others take it for good
+			if errors.Is(err, errUnanswered) {
+				l.dialer.next++ // it takes connections and does nothing with them
+			}
 			s.end(l.timing.closing)
 			l.await(s)
 		}
@@ -92,7 +87,7 @@ func (l *link) supervise() {
 			doubts = 0
 		}
 		l.current.drop(err)
-		if failures++; failures == 1 || failures%20 == 0 {
+		if failures++; l.ctx.Err() == nil && (failures == 1 || failures%20 == 0) {
 			l.log.Warn("no connection to the broker, trying again", "connection", l.purpose, "err", err)
 		}
 		select {
@@ -113,10 +108,12 @@ func (l *link) connect() (*session, error) {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { s.lose(ctx.Err()) })
 	err = l.greet(ctx, s)
-	if !stop() && err == nil {
+	if !stop() {
+		<-s.lost
 		err = s.why
 	}
 	if err != nil {
+		l.dialer.next++
 		s.end(l.timing.closing)
 		l.await(s)
 		return nil, err
@@ -131,7 +128,7 @@ func (l *link) await(s *session) {
 	go func() { s.watched.Wait(); close(over) }()
 	select {
 	case <-over:
-	case <-time.After(l.timing.connect):
+	case <-time.After(l.timing.closing):
 		l.log.Error("a connection that has ended does not let go of its goroutines", "connection", l.purpose)
 	}
 }

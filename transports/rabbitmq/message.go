@@ -49,6 +49,9 @@ const (
 	longestExpiration = time.Duration(1<<32-1) * time.Millisecond
 )
 
+// directReplyTo is what callers write who want the broker to find a way for the reply.
+const directReplyTo = "amq.rabbitmq.reply-to"
+
 // inbound is a message as it was taken from a queue.
 type inbound struct {
 	message       transports.Message // complete: with an ID and a Key
@@ -151,6 +154,9 @@ func expiration(expires, now time.Time) string {
 // machine's clock. Of the two ways to say when a message expires the earlier one
 // counts: the sender's clock may be ahead, and expiration is counted from here on.
 func decode(d amqp.Delivery, now time.Time) inbound {
+	if d.ReplyTo == directReplyTo {
+		d.ReplyTo = "" // the broker gives each caller a name; this one leads back to whoever uses it
+	}
 	in := inbound{replyTo: property(d.ReplyTo), correlationID: property(cmp.Or(d.CorrelationId, d.MessageId))}
 	m := &in.message
 	m.Body = d.Body
@@ -215,7 +221,7 @@ func encodeAttempt(a transports.Attempt) string {
 }
 
 func decodeAttempt(line string) (a transports.Attempt, ok bool) {
-	at, rest, _ := strings.Cut(oneLine(line), " ")
+	at, rest, _ := strings.Cut(line, " ")
 	ended, rest, _ := strings.Cut(rest, " ")
 	worker, cause, _ := strings.Cut(rest, " ")
 	ms, err := strconv.ParseInt(at, 10, 64)

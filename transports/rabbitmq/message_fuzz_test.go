@@ -23,6 +23,10 @@ import (
 func FuzzDecode(f *testing.F) {
 	f.Add("", "", "", "", int64(0), []byte(nil), []byte(nil))
 	f.Add("m", "c", "replies", "2500", int64(1_789_000_000), []byte("{}"), tableBytes("expires", 'l', "\x00\x00\x01\xa0\x88\x3c\xea\x00"))
+	f.Add("m", "", "", "", int64(0), []byte(nil), tableBytes("history", 'S', "0 died \xd3"))
+	long := strings.Repeat("x", 200) // 80 000 bytes as an L
+	f.Add("m", "", "", "", int64(0), []byte(nil), slices.Concat(tableBytes("a", 'L', long), tableBytes("b", 'S', "c")))
+	f.Add("m", "", "", "", int64(0), []byte(nil), slices.Concat(tableBytes("key", 'L', long), tableBytes("procedure", 'L', long)))
 	f.Add("m\n", "", "amq.rabbitmq.reply-to.g1", "-1", int64(-1), []byte("\xff"), tableBytes("history", 'S', "1 died w\n2 failed - x"))
 	f.Add(strings.Repeat("x", 300), "", "", "99999999999999999999", int64(1<<40), []byte("[]"), tableBytes("Failures", 'd', "\x7f\xf0\x00\x00\x00\x00\x00\x00"))
 	f.Add("m", "", "", "0", int64(0), []byte("x"), slices.Concat(

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// names names everything that this transport keeps in RabbitMQ. A queue is named
+// names has the name of everything that this transport keeps in RabbitMQ. A queue is named
 // by its service, so that any language reaches it through the default exchange.
 // Services consist of letters alone, so no derived name is one.
 type names struct{ ns string } // "": no namespace
@@ -34,9 +34,10 @@ func (n names) method(service, method string) string { return n.of(service + ".m
 // reply names the queue on which one process waits for its replies.
 func (n names) reply(id string) string { return n.of("journeyman.reply." + id) }
 
-// rung names the exchange and the queue in which a message waits so long.
-func (n names) rung(d time.Duration) string {
-	return n.of("journeyman.delay." + strconv.FormatInt(d.Milliseconds(), 10))
+// rung names the queue in which messages of a service wait so long. Each service has its
+// own: what leaves a rung and finds its queue full holds up all behind it.
+func (n names) rung(service string, d time.Duration) string {
+	return n.of(service + ".delay." + strconv.FormatInt(d.Milliseconds(), 10))
 }
 
 // The exchanges to which callers publish: rpc knows the methods that have a queue of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -47,6 +48,7 @@ type outlet struct {
 	parcels chan *parcel // unbuffered: what is taken is dealt with
 	returns chan amqp.Return
 	ask     chan chan struct{}
+	over    chan struct{} // closed when all that was returned is noted, after the end of the session
 
 	mu       sync.Mutex
 	expected map[string]*parcel // mandatory ones, by serial
@@ -62,7 +64,7 @@ func openOutlet(s *session) error {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
 	o := &outlet{
-		session: s, channel: ch, parcels: make(chan *parcel), ask: make(chan chan struct{}),
+		session: s, channel: ch, parcels: make(chan *parcel), ask: make(chan chan struct{}), over: make(chan struct{}),
 		returns: ch.NotifyReturn(make(chan amqp.Return, 256)), expected: make(map[string]*parcel),
 	}
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
@@ -72,7 +74,13 @@ func openOutlet(s *session) error {
 	s.watched.Go(func() {
 		// Only a fault closes this channel, such as an exchange that somebody deleted;
 		// a new session declares all anew.
-		if err := <-closed; err != nil {
+		switch err := <-closed; {
+		case err == nil:
+		case err.Code == amqp.AccessRefused:
+			s.lose(refused("publish", err))
+		case err.Code == amqp.PreconditionFailed && strings.Contains(err.Reason, "size"):
+			s.lose(fmt.Errorf("%w for the broker: %w", transports.ErrTooLarge, err))
+		default:
 			s.lose(err)
 		}
 	})
@@ -109,6 +117,9 @@ func (o *outlet) put(p *parcel) {
 	confirm, err := o.channel.PublishWithDeferredConfirm(p.exchange, p.key, p.mandatory, false, p.message)
 	if err == nil {
 		p.confirm = confirm
+		if p.ctx.Err() != nil {
+			o.forget(p) // perhaps nobody waits any more
+		}
 		return
 	}
 	o.forget(p)
@@ -130,6 +141,7 @@ func blockedError(why string) error {
 // whoever has the confirm asks here, and is answered when all that came before it
 // was noted.
 func (o *outlet) watchReturns() {
+	defer close(o.over)
 	for {
 		select {
 		case r, ok := <-o.returns:
@@ -179,7 +191,7 @@ func (o *outlet) wasReturned(p *parcel) bool {
 	select {
 	case o.ask <- answer:
 		<-answer
-	case <-o.session.lost:
+	case <-o.over:
 	}
 	select {
 	case <-p.returned:
@@ -200,7 +212,8 @@ func (p *parcel) outcome() error {
 		return nil
 	case p.outlet.channel.IsClosed():
 		// The library resolves what is open as refused; it may well be stored.
-		return fmt.Errorf("%w: the connection broke before the broker's word", transports.ErrUnknownOutcome)
+		<-p.outlet.session.lost // in a moment: whoever watches the channel gives the session up
+		return fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, p.outlet.session.why)
 	}
 	return transports.ErrBusy
 }

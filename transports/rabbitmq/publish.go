@@ -81,7 +81,8 @@ func (p *parcel) wait(ctx context.Context) error {
 
 // deliver publishes what must arrive, for as long as ctx lasts: it waits for a broker
 // that is away, or in need. A message of which the broker may or may not have taken
-// an earlier copy is sent again. ErrNoService and ErrBusy are returned.
+// an earlier copy is sent again. ErrNoService and ErrBusy are returned, and
+// what will not change.
 func (t *Transport) deliver(ctx context.Context, exchange, key string, mandatory bool, message amqp.Publishing) error {
 	for failures := 0; ; failures++ {
 		p, err := t.hand(ctx, exchange, key, mandatory, message)
@@ -91,6 +92,8 @@ func (t *Transport) deliver(ctx context.Context, exchange, key string, mandatory
 		switch {
 		case err == nil, errors.Is(err, transports.ErrNoService), errors.Is(err, transports.ErrBusy), errors.Is(err, transports.ErrClosed):
 			return err
+		case isRefusal(err), errors.Is(err, transports.ErrTooLarge):
+			return err // the broker will not take it the next time either
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", err, ctx.Err())
 		}

@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -100,7 +99,7 @@ func open(o Options, timing timing) (*Transport, error) {
 	t.life, t.end = context.WithCancel(context.Background())
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.publishing = t.newLink("publishing", dialer, t.greet)
-	t.consuming = t.newLink("consuming", dialer, nil)
+	t.consuming = t.newLink("consuming", dialer.copy(), nil)
 	t.replies = newReplies(t)
 	if len(o.Catalogue) > 0 {
 		t.publishing.begin() // and so announces
@@ -221,12 +220,4 @@ func (t *Transport) Counts() Counts {
 		Expired: c.expired.Load(), LateReplies: c.lateReplies.Load(), Unanswered: c.unanswered.Load(), Stale: c.stale.Load(),
 		Rejoined: c.rejoined.Load(), Doubted: c.doubted.Load(), GivenUp: c.givenUp.Load(), UnknownSends: c.unknownSends.Load(),
 	}
-}
-
-// journey says what was being done when something went wrong.
-func journey(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", doing, err)
 }

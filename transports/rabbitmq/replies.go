@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/journeyman-go/journeyman/transports"
@@ -18,11 +19,11 @@ import (
 // process for long, as RabbitMQ deletes it when nobody has consumed for a while.
 type replies struct {
 	t     *Transport
-	queue string
 	start sync.Once
 	ready *holder[struct{}] // present while replies are consumed
 
 	mu      sync.Mutex
+	queue   string // its name changes if the node that keeps it is down
 	pending map[string]chan answer
 }
 
@@ -36,6 +37,21 @@ const replyPrefetch = 512
 
 func newReplies(t *Transport) *replies {
 	return &replies{t: t, queue: t.names.reply(t.id), ready: newHolder[struct{}](), pending: make(map[string]chan answer)}
+}
+
+// address returns the queue for replies.
+func (r *replies) address() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.queue
+}
+
+// move takes another queue: of a cluster the node that keeps the old one is down, with
+// all that was in it.
+func (r *replies) move() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queue = r.t.names.reply(uuid.NewString())
 }
 
 // expect registers a call. ok is false where one with that id waits already.
@@ -63,7 +79,7 @@ func (r *replies) await(ctx context.Context) error {
 	if _, err := r.t.consuming.session(ctx, r.t.timing.giveUp); err != nil {
 		return err
 	}
-	_, ok, err := r.ready.wait(ctx, r.t.timing.giveUp, isRefusal)
+	_, ok, err := r.ready.wait(ctx, r.t.timing.connect, r.t.timing.giveUp, isRefusal)
 	switch {
 	case ok:
 		return nil
@@ -143,7 +159,11 @@ func (r *replies) open(s *session) (*amqp.Channel, <-chan amqp.Delivery, error) 
 	defer s.limit(r.t.timing.connect, "consume replies")()
 	on := &scratch{conn: s.conn}
 	defer on.close()
-	if err := r.t.topology.replies(on, r.queue); err != nil {
+	queue := r.address()
+	if err := r.t.topology.replies(on, queue); err != nil {
+		if fault, ok := errors.AsType[*amqp.Error](err); ok && fault.Code == amqp.NotFound {
+			r.move()
+		}
 		return nil, nil, err
 	}
 	ch, err := s.conn.Channel()
@@ -153,7 +173,7 @@ func (r *replies) open(s *session) (*amqp.Channel, <-chan amqp.Delivery, error) 
 	if err := ch.Qos(replyPrefetch, 0, false); err != nil {
 		return nil, nil, fmt.Errorf("limit unread replies: %w", err)
 	}
-	deliveries, err := ch.Consume(r.queue, "", false, false, false, false, nil)
+	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
 	return ch, deliveries, refused("consume replies", err)
 }
 

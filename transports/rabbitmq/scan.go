@@ -13,50 +13,66 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// AMQP cannot look into a queue. It can be consumed from without acknowledging, and
-// what was not acknowledged is back in its place when the channel is closed. Until then
-// nobody else sees it, so those who look take turns.
+// AMQP cannot look into a queue. It can be consumed from without acknowledging, and what
+// was not acknowledged comes back when the channel is closed. Until then nobody else sees
+// it, so those who look take turns. And a quorum queue puts what comes back behind what
+// came back before: order is kept only if all of the queue was read, and that before
+// anything is given back (seen in 3.10; rabbitmq-server#6804).
 
-// A scan looks at the messages of one queue, the oldest first.
+// A scan reads all messages of one queue, the oldest first.
 type scan struct {
 	ctx   context.Context
 	ch    *amqp.Channel
 	queue string
-	take  func(d amqp.Delivery) (more bool, err error) // may acknowledge d
+	take  func(d amqp.Delivery) error // may acknowledge d. After an error it is not called again
 	seen  int
 	bytes int
+	fault error // of take
 }
-
-// errEnough ends a scan early.
-var errEnough = errors.New("enough")
 
 // Chunks begin small and grow, so that a few large messages do not fill the memory: the
 // broker sends a whole chunk at once. Order is kept for up to 32 of them, since the
-// broker gives back what they held by the order of their tags (seen in 3.10).
+// broker takes back what they held by the order of their tags (seen in 3.10).
 const (
 	firstChunk = 16
 	mostChunk  = 65_535 // AMQP counts in 16 bits
 	chunkBytes = 32 << 20
 )
 
-// run visits every message that is ready, or as many as take wants.
+// run reads every message that is ready.
 func (s *scan) run() error {
 	for i, most := 0, firstChunk; ; i++ {
 		before := s.seen
-		err := s.chunk(fmt.Sprintf("letters-%06d", i), most)
-		if errors.Is(err, errEnough) {
-			return nil
-		}
-		if err != nil || s.seen-before < most {
+		if err := s.chunk(fmt.Sprintf("letters-%06d", i), most); err != nil {
 			return err
+		}
+		if s.seen-before < most {
+			break
 		}
 		average := s.bytes/s.seen + 1
 		most = min(max(chunkBytes/average, firstChunk), 4*most, mostChunk)
 	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	return s.fault
 }
 
-// chunk visits the next messages, so many at most. A consumer gets no more than that
-// and keeps them: what follows needs another one.
+// flush has the broker act on what was acknowledged. A quorum queue's broker keeps the
+// acknowledgements beyond some thirty back until the first ones are on disk, and when
+// the channel is closed meanwhile forgets them: in 3.10.8 nine of ten times with forty
+// messages. It does not keep them back across a get, for which nothing is left.
+func (s *scan) flush() error {
+	for range 2 {
+		if _, _, err := s.ch.Get(s.queue, false); err != nil {
+			return fmt.Errorf("have the broker act on acknowledgements: %w", err)
+		}
+	}
+	return nil
+}
+
+// chunk reads the next messages, so many at most. A consumer gets no more than that and
+// keeps them: what follows needs another one.
 func (s *scan) chunk(tag string, most int) error {
 	if err := s.ch.Qos(most, 0, false); err != nil {
 		return err
@@ -65,7 +81,7 @@ func (s *scan) chunk(tag string, most int) error {
 	if err != nil {
 		return err
 	}
-	for n := 0; n < most; n++ {
+	for range most {
 		d, ok, err := s.next(deliveries)
 		if err != nil {
 			return err
@@ -73,17 +89,13 @@ func (s *scan) chunk(tag string, most int) error {
 		if !ok {
 			break
 		}
-		if err := s.visit(d); err != nil {
-			return err
-		}
+		s.read(d)
 	}
 	if err := s.ch.Cancel(tag, false); err != nil {
 		return err
 	}
 	for d := range deliveries {
-		if err := s.visit(d); err != nil {
-			return err
-		}
+		s.read(d)
 	}
 	if s.ch.IsClosed() {
 		return amqp.ErrClosed
@@ -91,8 +103,20 @@ func (s *scan) chunk(tag string, most int) error {
 	return nil
 }
 
-// next returns the next message. ok is false when all that are left in the queue are
-// on their way: the broker answers a get after it has sent what the consumer is to have.
+func (s *scan) read(d amqp.Delivery) {
+	s.seen++
+	s.bytes += len(d.Body)
+	if s.fault == nil {
+		s.fault = s.ctx.Err()
+	}
+	if s.fault == nil {
+		s.fault = s.take(d)
+	}
+}
+
+// next returns the next message. ok is false when all that are left in the queue are on
+// their way: the broker answers a get after it has sent what the consumer is to have. (A
+// queue that has no leader just now says of itself that it is empty; a get then fails.)
 func (s *scan) next(deliveries <-chan amqp.Delivery) (d amqp.Delivery, ok bool, err error) {
 	for s.ctx.Err() == nil {
 		select {
@@ -124,34 +148,8 @@ func (s *scan) next(deliveries <-chan amqp.Delivery) (d amqp.Delivery, ok bool, 
 	return d, false, s.ctx.Err()
 }
 
-func (s *scan) visit(d amqp.Delivery) error {
-	if err := s.ctx.Err(); err != nil {
-		return err
-	}
-	s.seen++
-	s.bytes += len(d.Body)
-	more, err := s.take(d)
-	if err == nil && !more {
-		err = errEnough
-	}
-	return err
-}
-
-// flush has the broker act on what was acknowledged. A quorum queue's broker keeps the
-// acknowledgements beyond some thirty back until the first ones are on disk, and when
-// the channel is closed meanwhile forgets them: in 3.10.8 ninety of a hundred times
-// with forty messages. It does not keep them back across a get.
-func flush(ch *amqp.Channel, queue string) error {
-	for range 2 {
-		if _, _, err := ch.Get(queue, false); err != nil {
-			return fmt.Errorf("have the broker act on acknowledgements: %w", err)
-		}
-	}
-	return nil
-}
-
-// scanDead visits the dead letters of a service, the oldest first.
-func (t *Transport) scanDead(ctx context.Context, service string, take func(d amqp.Delivery) (more bool, err error)) error {
+// scanDead reads the dead letters of a service, the oldest first; see scan.
+func (t *Transport) scanDead(ctx context.Context, service string, take func(d amqp.Delivery) error) error {
 	if t.isClosed() {
 		return transports.ErrClosed
 	}
@@ -163,10 +161,7 @@ func (t *Transport) scanDead(ctx context.Context, service string, take func(d am
 	queue := t.names.dead(service)
 	err := t.inTurn(ctx, queue, func(ch *amqp.Channel) error {
 		s := scan{ctx: ctx, ch: ch, queue: queue, take: take}
-		if err := s.run(); err != nil {
-			return err
-		}
-		return flush(ch, queue)
+		return s.run()
 	})
 	if isFault(err, amqp.NotFound) {
 		return t.nobody(service)

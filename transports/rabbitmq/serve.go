@@ -45,7 +45,7 @@ func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
 		return fmt.Errorf("serve %s: %w", s.Name, transports.ErrClosed)
 	}
 	defer t.serving.Done()
-	if err := newServer(t, ctx, s).run(ctx); err != nil {
+	if err := newServer(ctx, t, s).run(ctx); err != nil {
 		return fmt.Errorf("serve %s: %w", s.Name, err)
 	}
 	return nil
@@ -71,7 +71,7 @@ func (t *Transport) checkService(s *transports.Service) error {
 	return nil
 }
 
-func newServer(t *Transport, ctx context.Context, s transports.Service) *server {
+func newServer(ctx context.Context, t *Transport, s transports.Service) *server {
 	srv := &server{
 		Transport: t, service: s, values: context.WithoutCancel(ctx),
 		slots: make(chan struct{}, s.Slots), desk: newDesk(),
@@ -87,7 +87,7 @@ func newServer(t *Transport, ctx context.Context, s transports.Service) *server 
 		}
 	}
 	for _, queue := range ordinary {
-		srv.stands = append(srv.stands, &stand{server: srv, queue: queue, kind: ordinaryWork, prefetch: s.Slots, holds: make(chan hold)})
+		srv.stands = append(srv.stands, &stand{server: srv, queue: queue, kind: ordinaryWork, prefetch: max(1, s.Slots/len(ordinary)), holds: make(chan hold)})
 	}
 	// At most an eighth of the slots is for messages that may have killed a worker,
 	// so that those which do cannot take all of them.
@@ -173,7 +173,7 @@ func (s *server) giveBack(cause error, settled <-chan struct{}) {
 	defer cancel()
 	var returns sync.WaitGroup
 	for _, e := range open {
-		returns.Go(func() { s.putBack(ctx, e) })
+		returns.Go(func() { s.giveUnfinished(ctx, e) })
 	}
 	s.abandon(cause)
 	returns.Wait()

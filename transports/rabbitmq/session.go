@@ -15,10 +15,9 @@ import (
 // under an old channel, is never switched on: after it a late acknowledgement is
 // taken for another message's.
 type session struct {
-	conn    *amqp.Connection
-	socket  *socket
-	release func() bool
-	outlet  *outlet // of a publishing session
+	conn   *amqp.Connection
+	socket *socket
+	outlet *outlet // of a publishing session
 
 	once sync.Once
 	lost chan struct{} // closed when the session has ended
@@ -30,8 +29,8 @@ type session struct {
 	watched sync.WaitGroup
 }
 
-func newSession(conn *amqp.Connection, wire *socket, release func() bool) *session {
-	s := &session{conn: conn, socket: wire, release: release, lost: make(chan struct{}), turned: make(chan struct{})}
+func newSession(conn *amqp.Connection, wire *socket) *session {
+	s := &session{conn: conn, socket: wire, lost: make(chan struct{}), turned: make(chan struct{})}
 	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
 	blocked := conn.NotifyBlocked(make(chan amqp.Blocking, 8))
 	s.watched.Go(func() {
@@ -49,6 +48,9 @@ func newSession(conn *amqp.Connection, wire *socket, release func() bool) *sessi
 	return s
 }
 
+// errUnanswered is the end of a session in which the broker left something unanswered.
+var errUnanswered = errors.New("the broker did not answer")
+
 var errClosedHere = errors.New("connection closed")
 
 // lose ends the session at once. The socket goes first: the library would wait for
@@ -56,7 +58,6 @@ var errClosedHere = errors.New("connection closed")
 func (s *session) lose(why error) {
 	s.once.Do(func() {
 		_ = s.socket.Close()
-		s.release()
 		s.why = why
 		close(s.lost)
 	})
@@ -67,8 +68,11 @@ func (s *session) end(patience time.Duration) {
 	if s.isLost() {
 		return
 	}
-	// An error means that the broker did not answer, and leaves nothing to be done.
-	_ = s.conn.CloseDeadline(time.Now().Add(patience))
+	// The library's own deadline is moved on by each heartbeat, and a broker in need sends
+	// those and reads nothing.
+	hurry := time.AfterFunc(patience, func() { s.lose(errClosedHere) })
+	_ = s.conn.Close() // an error means that the broker did not answer, and leaves nothing to be done
+	hurry.Stop()
 	s.lose(errClosedHere)
 }
 
@@ -77,7 +81,7 @@ func (s *session) end(patience time.Duration) {
 // request for a queue unanswered for a minute and close the connection then.
 // Call the returned function when it is done.
 func (s *session) limit(patience time.Duration, doing string) (done func()) {
-	timer := time.AfterFunc(patience, func() { s.lose(fmt.Errorf("the broker did not answer within %v: %s", patience, doing)) })
+	timer := time.AfterFunc(patience, func() { s.lose(fmt.Errorf("%w within %v: %s", errUnanswered, patience, doing)) })
 	return func() { timer.Stop() }
 }
 

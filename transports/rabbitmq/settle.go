@@ -17,19 +17,29 @@ import (
 // leaves is confirmed by the broker before that: what a crash interrupts is done again
 // rather than not at all.
 func (s *server) settle(e *entry, o transports.Outcome) {
-	err := s.sendAlong(e, o)
-	if err == nil {
+	buried, err := s.sendAlong(e, o)
+	if err == nil && !buried {
 		err = s.conclude(e, o)
 	}
-	if err == nil && o.Reply != nil {
+	if err == nil && !buried && o.Reply != nil {
 		s.reply(e, o.Reply, "")
 	}
 	if err != nil {
-		s.log.Warn("message not settled, it will be delivered again", "service", s.service.Name, "id", e.in.message.ID, "err", err)
-		s.desk.leave(e, false)
+		s.unsettled(e, err)
 		return
 	}
 	s.acknowledge(e)
+}
+
+// unsettled gives back a message for which something could not be done, so that it is
+// tried again, here or elsewhere.
+func (s *server) unsettled(e *entry, why error) {
+	if s.life.Err() == nil {
+		s.log.Warn("message not settled, it will be delivered again", "service", s.service.Name, "id", e.in.message.ID, "err", why)
+		_ = s.pause(s.life, mostRefusals) // what is refused now is not worth a try at once
+	}
+	_ = s.desk.latest(e).Nack(false, true)
+	s.desk.leave(e, false, nil)
 }
 
 // conclude sends the message itself to where the verdict wants it.
@@ -55,27 +65,28 @@ func (s *server) conclude(e *entry, o transports.Outcome) error {
 	return nil
 }
 
-// sendAlong sends what leaves with the acknowledgement.
-func (s *server) sendAlong(e *entry, o transports.Outcome) error {
+// sendAlong sends what leaves with the acknowledgement. Where that is not possible the
+// message itself is buried.
+func (s *server) sendAlong(e *entry, o transports.Outcome) (buried bool, err error) {
 	for _, m := range o.Follow {
 		message, err := s.follower(m)
 		if err != nil {
-			return s.unsendable(e, m.Method, err)
+			return true, s.unsendable(e, m.Method, err)
 		}
 		if err := s.dispatch(s.ctx, message, m.NotBefore); err != nil {
-			return err
+			return false, err
 		}
 	}
 	for _, d := range o.Dead {
 		message, err := encodeLetter(s.service.Name, d, time.Now())
 		if err != nil {
-			return s.unsendable(e, d.Message.Method, err)
+			return true, s.unsendable(e, d.Message.Method, err)
 		}
 		if err := s.move(s.ctx, "", s.names.dead(s.service.Name), message); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // follower encodes a message that follows.
@@ -109,18 +120,25 @@ func (s *server) sendBack(ctx context.Context, e *entry, notBefore time.Time) er
 
 // dispatch sends a message to the service, by the ladder if it is not due.
 func (s *server) dispatch(ctx context.Context, message amqp.Publishing, notBefore time.Time) error {
-	if notBefore.Sub(time.Now()) > due {
+	if time.Until(notBefore) > due {
 		return s.delay(ctx, message, notBefore)
 	}
 	return s.move(ctx, s.names.rpc(), "", message)
 }
 
-// delay sends a message to the ladder.
+// delay sends a message to the ladder, and ends when the broker has it or the transport
+// is closed.
 func (s *server) delay(ctx context.Context, message amqp.Publishing, until time.Time) error {
 	for failures := 0; ; failures++ {
-		rung, err := s.rungFor(ctx, until, time.Now())
+		rung, err := s.rungFor(ctx, s.service.Name, until, time.Now())
 		if err == nil {
-			return s.move(ctx, "", rung, waiting(message))
+			err = s.deliver(ctx, "", rung, true, waiting(message))
+			switch {
+			case errors.Is(err, transports.ErrNoService):
+				s.ladder.forget() // somebody has deleted it
+			case err == nil, !errors.Is(err, transports.ErrBusy):
+				return err
+			}
 		}
 		if err := s.pause(ctx, failures); err != nil {
 			return err
@@ -129,26 +147,40 @@ func (s *server) delay(ctx context.Context, message amqp.Publishing, until time.
 }
 
 // move sends what must not be lost, and ends when the broker has it or the transport is
-// closed. What finds its queue full waits a little in the ladder, so that a worker
-// with a single slot does not wait for room that it alone could make.
+// closed. What finds its queue full waits in the ladder, so that a worker with a single
+// slot does not wait for room that it alone could make.
 func (s *server) move(ctx context.Context, exchange, key string, message amqp.Publishing) error {
 	for failures := 0; ; failures++ {
 		err := s.deliver(ctx, exchange, key, true, message)
 		switch {
 		case errors.Is(err, transports.ErrBusy) && exchange != "":
-			exchange, message = "", waiting(message)
-			if key, err = s.rungFor(ctx, time.Now(), time.Now()); err != nil {
-				return err
-			}
-			continue
-		case err == nil, !errors.Is(err, transports.ErrBusy) && !errors.Is(err, transports.ErrNoService):
+			return s.delay(ctx, message, time.Now())
+		case errors.Is(err, transports.ErrNoService):
+			s.declareAgain(ctx) // somebody has deleted the queue, of dead letters perhaps
+		case err == nil, !errors.Is(err, transports.ErrBusy):
 			return err
 		}
-		// Somebody has deleted the queue. Whoever consumes from it declares it again.
-		s.ladder.forget()
 		if err := s.pause(ctx, failures); err != nil {
 			return err
 		}
+	}
+}
+
+// declareAgain declares what the service needs, after something was found missing. It
+// leaves what was deleted alone for a moment; see afterDeletion.
+func (s *server) declareAgain(ctx context.Context) {
+	select {
+	case <-time.After(afterDeletion):
+	case <-ctx.Done():
+		return
+	}
+	session, err := s.consuming.session(ctx, s.timing.giveUp)
+	if err == nil {
+		s.forget(session)
+		err = s.bounded(ctx, func() error { return s.declare(session) })
+	}
+	if err != nil {
+		s.log.Warn("what the service needs cannot be declared again", "service", s.service.Name, "err", err)
 	}
 }
 
@@ -215,7 +247,8 @@ func (s *server) mayAnswer(replyTo string) bool {
 	case transports.CheckName(service) != nil:
 		return true
 	}
-	return derived != "" && derived != "dead" && derived != "suspects" && derived != "alone" && !strings.HasPrefix(derived, "method.")
+	return derived != "" && derived != "dead" && derived != "suspects" && derived != "alone" &&
+		!strings.HasPrefix(derived, "method.") && !strings.HasPrefix(derived, "delay.")
 }
 
 // failed returns a message as it stands after one more failed attempt. Whatever

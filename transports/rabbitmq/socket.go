@@ -14,7 +14,7 @@ type socket struct {
 }
 
 func (s *socket) Write(b []byte) (int, error) {
-	if err := s.Conn.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
+	if err := s.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
 		return 0, err
 	}
 	return s.Conn.Write(b)

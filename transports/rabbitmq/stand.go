@@ -71,12 +71,14 @@ func (st *stand) run() error {
 		case time.Since(last) > s.timing.stall:
 			return fmt.Errorf("%w: %w", transports.ErrStalled, err)
 		}
+		pause := s.timing.pause(failures)
 		if session != nil && !session.isLost() {
 			s.forget(session)
 			s.log.Warn("taking messages was interrupted, beginning again", "queue", st.queue, "err", err)
+			pause += afterDeletion
 		}
 		select {
-		case <-time.After(s.timing.pause(failures)):
+		case <-time.After(pause):
 		case <-s.taking.Done():
 			return nil
 		}
@@ -97,7 +99,7 @@ func (st *stand) consume(session *session) error {
 		select {
 		case d, ok := <-deliveries:
 			if !ok {
-				return st.broken(session, ch, closed)
+				return st.broken(session, closed)
 			}
 			st.server.take(st.queue, delivery{d, ch, st.kind})
 		case h := <-st.holds:
@@ -109,10 +111,8 @@ func (st *stand) consume(session *session) error {
 			case <-h.released:
 			case <-st.server.taking.Done():
 				return nil
-			case <-session.lost:
-				return session.why
 			}
-			done := session.limit(st.server.timing.connect, "consume "+st.queue+" again")
+			done := st.limit(session, "consume "+st.queue+" again")
 			deliveries, err = ch.Consume(st.queue, st.queue, false, false, false, false, nil)
 			done()
 			if err != nil {
@@ -127,7 +127,7 @@ func (st *stand) consume(session *session) error {
 // open declares what the service needs and begins to consume.
 func (st *stand) open(session *session) (*amqp.Channel, <-chan amqp.Delivery, error) {
 	s := st.server
-	defer session.limit(s.timing.connect, "consume "+st.queue)()
+	defer st.limit(session, "consume "+st.queue)()
 	if err := s.declare(session); err != nil {
 		return nil, nil, err
 	}
@@ -144,7 +144,7 @@ func (st *stand) open(session *session) (*amqp.Channel, <-chan amqp.Delivery, er
 }
 
 // broken says why deliveries have ended.
-func (st *stand) broken(session *session, ch *amqp.Channel, closed <-chan *amqp.Error) error {
+func (st *stand) broken(session *session, closed <-chan *amqp.Error) error {
 	select {
 	case fault := <-closed:
 		if fault != nil {
@@ -163,10 +163,7 @@ func (st *stand) broken(session *session, ch *amqp.Channel, closed <-chan *amqp.
 func (st *stand) cancel(session *session, ch *amqp.Channel, deliveries <-chan amqp.Delivery) error {
 	// The library waits for the answer as long as the broker likes, and for us to read
 	// what is delivered meanwhile.
-	defer session.limit(st.server.timing.connect, "stop consuming "+st.queue)()
-	finished := make(chan struct{})
-	defer close(finished)
-	go st.hurry(session, finished)
+	defer st.limit(session, "stop consuming "+st.queue)()
 	cancelled := make(chan error, 1)
 	go func() { cancelled <- ch.Cancel(st.queue, false) }()
 	for d := range deliveries {
@@ -178,17 +175,29 @@ func (st *stand) cancel(session *session, ch *amqp.Channel, deliveries <-chan am
 	return nil
 }
 
-// hurry gives the session up when the transport was closed and the broker does not answer.
-func (st *stand) hurry(session *session, finished <-chan struct{}) {
-	select {
-	case <-finished:
-		return
-	case <-st.server.life.Done():
-	}
-	select {
-	case <-finished:
-	case <-time.After(st.server.timing.closing):
-		session.lose(errClosedHere)
+// limit is the session's, with less patience from when the transport was closed: Close
+// waits for the stands.
+func (st *stand) limit(session *session, doing string) (done func()) {
+	s := st.server
+	answered := session.limit(s.timing.connect, doing)
+	finished := make(chan struct{})
+	var hurry sync.WaitGroup
+	hurry.Go(func() {
+		select {
+		case <-finished:
+			return
+		case <-s.life.Done():
+		}
+		select {
+		case <-finished:
+		case <-time.After(s.timing.closing):
+			session.lose(errClosedHere)
+		}
+	})
+	return func() {
+		close(finished)
+		hurry.Wait()
+		answered()
 	}
 }
 
@@ -207,11 +216,30 @@ func (st *stand) keep(ch *amqp.Channel) {
 
 func (st *stand) close() {
 	st.mu.Lock()
-	defer st.mu.Unlock()
-	for _, ch := range st.channels {
+	channels := st.channels
+	st.mu.Unlock()
+	for _, ch := range channels {
 		if !ch.IsClosed() {
+			st.flush(ch)
 			_ = ch.Close()
 		}
+	}
+}
+
+// flush has the broker apply what was acknowledged on a channel before that is closed.
+// Of more than 32 acknowledgements in a row the client of quorum queues inside RabbitMQ
+// (seen in 3.10) holds some back, and drops them with the channel: the messages would
+// come again. A question to the queue gets them through.
+func (st *stand) flush(ch *amqp.Channel) {
+	s := st.server
+	d, ok, err := ch.Get(st.queue, false)
+	if err != nil || !ok {
+		return
+	}
+	// It would go back with a mark on it that a worker died.
+	e := &entry{in: decode(d, time.Now()), queue: st.queue, kind: st.kind, delivery: delivery{d, ch, st.kind}}
+	if s.desk.enter(e) == arrivedNew && !d.Redelivered {
+		s.putBack(s.ctx, e)
 	}
 }
 

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/journeyman-go/journeyman/transports"
@@ -76,7 +77,8 @@ func (s *server) runAlone(e *entry) {
 	ctx, cancel := context.WithTimeout(s.taking, s.timing.alone)
 	defer cancel()
 	released := make(chan struct{})
-	defer close(released)
+	release := sync.OnceFunc(func() { close(released) })
+	defer release()
 	empty := true
 	for _, st := range s.stands {
 		empty = empty && (st.kind == loneWork || st.hold(ctx, released))
@@ -87,14 +89,17 @@ func (s *server) runAlone(e *entry) {
 		s.putBack(s.ctx, e)
 		return
 	default:
+		release()
 		s.finish(e, func(ctx context.Context) error {
 			message := e.in.again(s.service.Name, time.Now())
 			message.Headers[headerDestination] = aloneOf(s.service.Name)
-			return s.delay(ctx, message, time.Now().Add(s.timing.second))
+			return s.delay(ctx, message, time.Now().Add(s.timing.third))
 		})
 		return
 	}
-	if out, ours := s.execute(e); ours {
+	out, ours := s.execute(e)
+	release()
+	if ours {
 		s.settle(e, out)
 	}
 }

@@ -31,7 +31,7 @@ func defaultTiming() timing {
 		replies:   5 * time.Minute,
 		second:    4 * time.Second,
 		third:     time.Minute,
-		alone:     30 * time.Second,
+		alone:     10 * time.Second,
 		stall:     3 * time.Minute,
 		closing:   2 * time.Second,
 	}

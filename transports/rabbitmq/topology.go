@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -196,9 +197,15 @@ func (t *topology) queue(on *scratch, name string, args amqp.Table) error {
 
 func (t *topology) bind(on *scratch, queue, exchange string, args amqp.Table) error {
 	err := on.do(func(ch *amqp.Channel) error { return ch.QueueBind(queue, "", exchange, false, args) })
-	if fault, ok := errors.AsType[*amqp.Error](err); ok && fault.Code == amqp.AccessRefused {
+	fault, ok := errors.AsType[*amqp.Error](err)
+	if ok && fault.Code == amqp.AccessRefused {
 		t.warn("binding of "+queue+" to "+exchange+" may not be made, and is taken to be there", fault)
 		return nil // nobody can ask
+	}
+	if ok && fault.Code == amqp.PreconditionFailed {
+		// Brokers that are like RabbitMQ do not know all-with-x.
+		t.warn("binding of "+queue+" to "+exchange+" is refused, so what the broker itself gives up is lost", fault)
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("bind %s to %s: %w", queue, exchange, err)
@@ -208,17 +215,22 @@ func (t *topology) bind(on *scratch, queue, exchange string, args amqp.Table) er
 
 // declare makes something on a channel of its own, as a fault closes the channel. What
 // exists with other arguments, or may only be used, is used as it is and warned of.
+// asIs says that it is another than ours: nobody can tell where it may only be used.
 func (t *topology) declare(on *scratch, what string, do, passive func(ch *amqp.Channel) error) (asIs bool, err error) {
 	err = on.do(do)
 	fault, ok := errors.AsType[*amqp.Error](err)
 	if !ok || fault.Code != amqp.PreconditionFailed && fault.Code != amqp.AccessRefused {
 		return false, refused("declare "+what, err)
 	}
+	if strings.Contains(fault.Reason, "arg 'type' for exchange") {
+		return false, &transports.RefusedError{Err: fmt.Errorf(
+			"declare %s: %w; one of another type routes requests to whom they are not for. Delete it, or use a namespace", what, fault)}
+	}
 	if err := on.do(passive); err != nil {
 		return false, refused("declare "+what, fault) // the first one says more
 	}
 	t.warn(what+" is not as this version would declare it, and is used as it is", fault)
-	return true, nil
+	return fault.Code == amqp.PreconditionFailed, nil
 }
 
 // warn says something once.

@@ -25,6 +25,7 @@ type dialer struct {
 var errUsedUp = errors.New("connection used up")
 
 // connect dials the broker and wraps the connection in a client that can use no other.
+// Under the name, if it has one, CLIENT LIST shows it; who may not give one is refused.
 func (d *dialer) connect(ctx context.Context, name string) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timing.connect)
 	defer cancel()
@@ -40,13 +41,15 @@ func (d *dialer) connect(ctx context.Context, name string) (*connection, error) 
 	sock := &socket{Conn: raw}
 	sock.moved.Store(time.Now().UnixNano())
 	var conn net.Conn = sock
+	var state *tls.ConnectionState
 	if d.tls != nil {
 		secure := tls.Client(sock, d.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = raw.Close()
 			return nil, explainTLS(err)
 		}
-		conn = secure
+		shown := secure.ConnectionState()
+		conn, state = secure, &shown
 	}
 
 	options := d.options
@@ -57,7 +60,9 @@ func (d *dialer) connect(ctx context.Context, name string) (*connection, error) 
 		}
 		return conn, nil
 	}
-	options.ClientName = d.label + ":" + strings.ReplaceAll(name, " ", "-")
+	if name != "" {
+		options.ClientName = d.nameOf(name)
+	}
 	options.Protocol = 2           // no pushes: a byte that nobody asked for means a broken line
 	options.DisableIdentity = true // two commands less in each greeting
 	options.MaxRetries = -1        // LPUSH and BLMOVE are not idempotent
@@ -68,7 +73,12 @@ func (d *dialer) connect(ctx context.Context, name string) (*connection, error) 
 	options.DialerRetries = 1      //
 	options.ConnMaxIdleTime = -1   //
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &connection{client: redis.NewClient(&options), socket: sock}, nil
+	return &connection{client: redis.NewClient(&options), socket: sock, secure: state}, nil
+}
+
+// nameOf is what CLIENT LIST shows of a connection.
+func (d *dialer) nameOf(name string) string {
+	return d.label + ":" + strings.ReplaceAll(name, " ", "-")
 }
 
 // alive returns nil once the broker has answered on a connection of its own. It

@@ -2,6 +2,7 @@ package redislist
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -36,6 +37,7 @@ type line struct {
 type connection struct {
 	client *redis.Client
 	socket *socket
+	secure *tls.ConnectionState // nil: plain TCP
 }
 
 func (c *connection) close() {

@@ -35,6 +35,18 @@ func (l *ledger) note(event, id string) error {
 	return err
 }
 
+// first reports whether no process has asked this for the request before.
+func (l *ledger) first(id string) (bool, error) {
+	file, err := os.OpenFile(filepath.Join(l.effects, "first-"+id), os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, file.Close()
+}
+
 // effect has an effect in another system that knows idempotency keys: a file that
 // is named by the key and says for which request it was made. It appears whole or
 // not at all, whenever the process is killed; one that is there already is left.

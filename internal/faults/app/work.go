@@ -37,7 +37,8 @@ type work struct {
 }
 
 // newWork returns the service. LEDGER is the file of what happened, EFFECTS the
-// folder of what was brought about, FIXED is set once poison has become harmless.
+// folder of what was brought about, DEDUPES is set where the transport can
+// deduplicate, FIXED once poison has become harmless.
 func newWork(runner.Resources) (*jsonrpc.Mux, error) {
 	l, err := openLedger(os.Getenv("LEDGER"), os.Getenv("EFFECTS"))
 	if err != nil {
@@ -47,9 +48,12 @@ func newWork(runner.Resources) (*jsonrpc.Mux, error) {
 	mux := &jsonrpc.Mux{}
 	mux.Handle("work", jsonrpc.Func(w.work))
 	mux.Handle("stubborn", jsonrpc.Func(w.stubborn))
+	mux.Handle("heavy", jsonrpc.Func(w.heavy))
 	mux.Handle("poison", jsonrpc.Func(w.poison))
 	mux.Handle("length", jsonrpc.Func(w.length))
-	mux.Handle("once", jsonrpc.Func(w.once), jsonrpc.Dedupe(time.Hour)) // longer than any scenario lasts
+	if os.Getenv("DEDUPES") != "" {
+		mux.Handle("once", jsonrpc.Func(w.once), jsonrpc.Dedupe(time.Hour)) // longer than any scenario lasts
+	}
 	return mux, nil
 }
 
@@ -61,6 +65,18 @@ func (w *work) work(ctx context.Context, j Job) (Done, error) {
 // stubborn takes its time, whatever its context says.
 func (w *work) stubborn(_ context.Context, j Job) (Done, error) {
 	return w.noted(j, func() error { return pause(context.Background(), j.MS) })
+}
+
+// heavy takes its time when it is begun for the first time, whatever its context says,
+// and none when it is begun again, in whatever process.
+func (w *work) heavy(_ context.Context, j Job) (Done, error) {
+	return w.noted(j, func() error {
+		first, err := w.ledger.first(j.ID)
+		if err != nil || !first {
+			return err
+		}
+		return pause(context.Background(), j.MS)
+	})
 }
 
 // once has an effect in another system, to which it passes the request's
