@@ -64,7 +64,7 @@ func (w *world) bigCalls(via transports.Caller, timeout time.Duration) (stop fun
 	var mu sync.Mutex
 	var overrun time.Duration
 	calls := 0
-	for range 4 {
+	for range 12 { // more than the buffers on the way hold
 		callers.Go(func() {
 			for ctx.Err() == nil {
 				due := time.Now().Add(timeout)

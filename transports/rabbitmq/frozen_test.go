@@ -201,3 +201,27 @@ func TestCloseWhileDialing(t *testing.T) {
 	defer conn.Close()
 	a.closes(tr, ended)
 }
+
+// Heartbeats of the broker still arrive, so only an answer that does not come can tell
+// that it hears nothing. Its own patience would end after two heartbeats of ours.
+func TestBrokerThatHearsNothing(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	r := newRelay(t, a.url)
+	caller := a.process(through(r.url), func(_ *Options, timing *timing) {
+		timing.heartbeat, timing.connect = 6*time.Second, time.Second
+	})
+	a.announced(caller)
+	s, err := caller.publishing.session(a.ctx(), forever)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.deafen()
+	err = caller.Send(a.ctx(), calculator, transports.Message{Body: []byte("unheard")})
+	if !errors.Is(err, transports.ErrUnknownOutcome) || !errors.Is(err, errUnanswered) {
+		t.Errorf("Send: error %v, want ErrUnknownOutcome, since the broker did not answer", err)
+	}
+	if !s.isLost() {
+		t.Error("the connection is still used")
+	}
+}

@@ -40,6 +40,10 @@ func TestFullQueue(t *testing.T) {
 				mu.Lock()
 				taken[body] = 1
 				mu.Unlock()
+				if i == 100*limit {
+					t.Errorf("%d messages were taken from one sender", i)
+					return
+				}
 			}
 		})
 	}

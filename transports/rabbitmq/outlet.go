@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -50,12 +52,14 @@ type outlet struct {
 	ask     chan chan struct{}
 	over    chan struct{} // closed when all that was returned is noted, after the end of the session
 
+	written atomic.Uint64 // parcels
+
 	mu       sync.Mutex
 	expected map[string]*parcel // mandatory ones, by serial
 }
 
 // openOutlet makes a session ready to publish.
-func openOutlet(s *session) error {
+func openOutlet(s *session, timing timing) error {
 	ch, err := s.conn.Channel()
 	if err != nil {
 		return fmt.Errorf("open a channel to publish on: %w", err)
@@ -71,6 +75,7 @@ func openOutlet(s *session) error {
 	s.outlet = o
 	s.watched.Go(o.watchReturns)
 	s.watched.Go(o.write)
+	s.watched.Go(func() { o.doubt(timing) })
 	s.watched.Go(func() {
 		// Only a fault closes this channel, such as an exchange that somebody deleted;
 		// a new session declares all anew.
@@ -114,6 +119,7 @@ func (o *outlet) put(p *parcel) {
 		o.expected[p.serial] = p
 		o.mu.Unlock()
 	}
+	o.written.Add(1)
 	confirm, err := o.channel.PublishWithDeferredConfirm(p.exchange, p.key, p.mandatory, false, p.message)
 	if err == nil {
 		p.confirm = confirm
@@ -130,6 +136,38 @@ func (o *outlet) put(p *parcel) {
 	// Some of it may have been written.
 	p.err = fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, err)
 	o.session.lose(err)
+}
+
+// doubt gives the session up when the broker does not answer although it was given
+// something: a network that carries nothing to the broker carries its heartbeats back
+// all the same, so the library notices nothing, and the broker only after a while.
+func (o *outlet) doubt(timing timing) {
+	tick := time.NewTicker(timing.heartbeat / 2)
+	defer tick.Stop()
+	for seen := uint64(0); ; {
+		select {
+		case <-tick.C:
+		case <-o.session.lost:
+			return
+		}
+		written := o.written.Load()
+		if why, _ := o.session.isBlocked(); why != "" || written == seen {
+			continue
+		}
+		seen = written
+		answered := make(chan error, 1)
+		go func() { answered <- onChannel(o.session.conn, func(*amqp.Channel) error { return nil }) }()
+		select {
+		case <-answered:
+		case <-o.session.lost:
+			return
+		case <-time.After(timing.connect):
+			if why, _ := o.session.isBlocked(); why == "" {
+				o.session.lose(fmt.Errorf("%w within %v, though it sends heartbeats", errUnanswered, timing.connect))
+				return
+			}
+		}
+	}
 }
 
 func blockedError(why string) error {

@@ -125,7 +125,7 @@ func (t *Transport) greet(_ context.Context, s *session) error {
 	if err := t.announceAll(s); err != nil {
 		return err
 	}
-	return openOutlet(s)
+	return openOutlet(s, t.timing)
 }
 
 // announceAll announces the catalogue, several services at a time, as each takes some
