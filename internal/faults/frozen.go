@@ -82,7 +82,13 @@ func (w *world) bigCalls(via transports.Caller, timeout time.Duration) (stop fun
 	}
 	return func() (time.Duration, int) {
 		cancel()
-		callers.Wait()
+		back := make(chan struct{})
+		go func() { callers.Wait(); close(back) }()
+		select {
+		case <-back:
+		case <-time.After(timeout + 20*time.Second):
+			return 20 * time.Second, 0 // more, if they ever come back
+		}
 		return overrun, calls
 	}
 }
