@@ -22,7 +22,7 @@ func TestInspectorLeavesNothingOut(t *testing.T) {
 	all, err := tr.Services(t.Context())
 	none := new(int64)
 	want := []transports.ServiceStatus{{
-		Name: "known", Waiting: none, InFlight: none, Delayed: none, Retries: none, Suspects: none, Dead: none,
+		Name: "known", Waiting: none, InFlight: none, Delayed: none, Retries: none, Suspects: none, Dead: none, Consumers: none,
 	}}
 	if diff := cmp.Diff(want, all); diff != "" || err != nil {
 		t.Errorf("error %v; services (-want +got):\n%s", err, diff)
