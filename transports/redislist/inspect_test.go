@@ -84,7 +84,8 @@ func TestInspect(t *testing.T) {
 		want := transports.ServiceStatus{
 			Name: calculator, Paused: true, Waiting: number(3), Oldest: &sent, InFlight: number(6),
 			Delayed: number(2), Retries: number(1), Suspects: number(3), Dead: number(4),
-			Workers: []transports.WorkerStatus{{ID: "alive", Instance: "calculator.1", Version: "v1", Methods: []string{"add"}, Slots: 7}},
+			Consumers: number(1),
+			Workers:   []transports.WorkerStatus{{ID: "alive", Instance: "calculator.1", Version: "v1", Methods: []string{"add"}, Slots: 7}},
 		}
 		near := cmp.Comparer(func(a, b time.Time) bool { return a.Sub(b).Abs() < time.Minute })
 		if d := cmp.Diff(want, statusOf(t, tr), near); d != "" {
@@ -127,7 +128,8 @@ func TestInspectForeignWorkers(t *testing.T) {
 		status := func(name string, inFlight *int64, workers ...transports.WorkerStatus) transports.ServiceStatus {
 			return transports.ServiceStatus{
 				Name: name, Waiting: number(1), InFlight: inFlight,
-				Delayed: number(0), Retries: number(0), Suspects: number(0), Dead: number(0), Workers: append([]transports.WorkerStatus{}, workers...),
+				Delayed: number(0), Retries: number(0), Suspects: number(0), Dead: number(0),
+				Consumers: number(int64(len(workers))), Workers: append([]transports.WorkerStatus{}, workers...),
 			}
 		}
 		alive := transports.WorkerStatus{ID: "alive"}
