@@ -78,7 +78,8 @@ type Service struct {
 
 	// Bindings are methods that get a queue of their own each, from then on and for
 	// whoever calls them. Given any, this process takes from those queues alone, so
-	// that slow methods can be scaled apart from the rest. Serve returns ErrUnsupported
+	// that slow methods can be scaled apart from the rest; of messages whose worker
+	// died any process of the service may take any. Serve returns ErrUnsupported
 	// where a transport cannot do it.
 	Bindings []string
 
