@@ -18,6 +18,7 @@ type adapter struct {
 	service  string
 	instance string             // named in the history of what failed here
 	locator  transports.Locator // nil: nobody knows what other workers serve
+	forgets  bool               // nothing is kept for another attempt, or among dead letters
 	log      *slog.Logger
 	running  atomic.Int64
 

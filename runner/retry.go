@@ -66,6 +66,10 @@ func (a *adapter) followers(ctx context.Context, m transports.Message, answer js
 // failed tells people of a failed notification, since nobody waits for it.
 func (a *adapter) failed(m transports.Message, n jsonrpc.Notification, failures int, after time.Duration, again bool) {
 	attrs := append(about(m.ID, n.Method, n.Key), "attempt", fmt.Sprintf("%d of %d", failures, a.mux.Policy(n.Method).Attempts), "err", n.Err)
+	if a.forgets {
+		a.log.Error("notification failed, and is lost: this transport keeps nothing", append(about(m.ID, n.Method, n.Key), "err", n.Err)...)
+		return
+	}
 	if again {
 		a.log.Warn("notification failed", append(attrs, "again_in", after.Round(time.Millisecond).String())...)
 		return

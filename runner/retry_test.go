@@ -57,6 +57,18 @@ func TestNotification(t *testing.T) {
 	}
 }
 
+// Nobody is to look for it among dead letters, or to wait for another attempt.
+func TestNotificationThatNothingKeeps(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{errors.New("no luck"), jsonrpc.NoRetry(errors.New("no luck"))} {
+		var log bytes.Buffer
+		a := newAdapter(&log, map[string]method{"do": failing(err)})
+		a.forgets = true
+		a.handle(t.Context(), transports.Message{ID: "m1", Body: []byte(doIt)})
+		matches(t, log.String(), `level=ERROR msg="notification failed, and is lost.*method=do id=m1 err="no luck"\n$`)
+	}
+}
+
 // Work that a hard stop or a fence ends has not failed.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()

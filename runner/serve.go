@@ -93,7 +93,8 @@ func (a *app) serve(c *cli.Context, args []string) error {
 
 func (s *session) adapter(service string, mux *jsonrpc.Mux) *adapter {
 	locator, _ := s.transport.(transports.Locator)
-	return &adapter{mux: mux, service: service, instance: s.instance, locator: locator, log: s.log}
+	_, keeps := s.transport.(transports.DeadLetterQueue)
+	return &adapter{mux: mux, service: service, instance: s.instance, locator: locator, forgets: !keeps, log: s.log}
 }
 
 func (a *app) names() []string {
