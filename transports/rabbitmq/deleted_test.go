@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -52,10 +53,10 @@ func TestReplyQueueDeleted(t *testing.T) {
 	long := a.begin(caller, "long")
 	await(t, "the handler", begun)
 	ch := a.channel()
-	if _, err := ch.QueueDelete(caller.replies.queue, false, false, false); err != nil {
+	if _, err := ch.QueueDelete(caller.replies.address(), false, false, false); err != nil {
 		t.Fatal(err)
 	}
-	a.consumed(caller.replies.queue, 1)
+	a.consumed(caller.replies.address(), 1)
 	close(release)
 	if p := await(t, "a reply that was awaited", long); p.reply != "long" || p.err != nil {
 		t.Errorf("reply %q, error %v", p.reply, p.err)
@@ -87,4 +88,50 @@ func TestExchangeDeleted(t *testing.T) {
 			a.call(caller, "after")
 		})
 	}
+}
+
+// Nobody consumes from these, so nobody is told that they are gone: whoever needs one
+// declares it.
+func TestQueueWithoutConsumersDeleted(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	worker := a.process()
+	var runs journal
+	a.serve(worker, func(ctx context.Context, m transports.Message) transports.Outcome {
+		runs.note(m.Body)
+		switch {
+		case string(m.Body) == "bury":
+			return transports.Outcome{Verdict: transports.Bury, Err: errors.New("hopeless")}
+		case m.Failures == 0:
+			return transports.Outcome{Verdict: transports.Retry, After: time.Second, Err: errors.New("not yet")}
+		}
+		return echo(ctx, m)
+	}, 2)
+	send := func(m transports.Message) {
+		t.Helper()
+		if err := worker.Send(a.ctx(), calculator, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ran := func(body string, times int) func() bool { return func() bool { return runs.read()[body] == times } }
+	send(transports.Message{Body: []byte("first")})
+	a.eventually("a rung to be used", ran("first", 2))
+
+	ch := a.channel()
+	remove := func(queue string) {
+		t.Helper()
+		if _, err := ch.QueueDelete(queue, false, false, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove("calculator.dead")
+	send(transports.Message{Body: []byte("bury")})
+	a.eventually("the dead letter", func() bool { q := a.queue("calculator.dead"); return q != nil && q.Ready == 1 })
+
+	remove("calculator.delay.1000")
+	send(transports.Message{Body: []byte("retried")})
+	a.eventually("what failed to run again", ran("retried", 2))
+	remove("calculator.delay.1000")
+	send(transports.Message{Body: []byte("delayed"), NotBefore: time.Now().Add(time.Second)})
+	a.eventually("what was delayed to run", ran("delayed", 2))
 }

@@ -43,8 +43,8 @@ func TestOneReplyQueue(t *testing.T) {
 			names = append(names, q.Name)
 		}
 	}
-	a.consumed(caller.replies.queue, 1)
-	if diff := cmp.Diff([]string{caller.replies.queue}, names); diff != "" {
+	a.consumed(caller.replies.address(), 1)
+	if diff := cmp.Diff([]string{caller.replies.address()}, names); diff != "" {
 		t.Errorf("reply queues during %d calls (-want +got):\n%s", calls, diff)
 	}
 	// The API comes to know them one after the other. "" is the one with which consumed looks.
@@ -96,14 +96,14 @@ func TestReplyQueueExpires(t *testing.T) {
 	a.call(caller, "1")
 	relay.cut()
 	a.call(a.process(), "another's")
-	a.consumed(caller.replies.queue, 1)
+	a.consumed(caller.replies.address(), 1)
 	if err := caller.Close(); err != nil {
 		t.Error(err)
 	}
-	if q := a.queue(caller.replies.queue); q == nil {
+	if q := a.queue(caller.replies.address()); q == nil {
 		t.Error("the queue is gone at once: replies do not outlive a connection")
 	}
-	a.eventually("the queue to go", func() bool { return a.queue(caller.replies.queue) == nil })
+	a.eventually("the queue to go", func() bool { return a.queue(caller.replies.address()) == nil })
 }
 
 // Exactly one reply resolves a call, and further ones hold nobody up.
@@ -157,7 +157,7 @@ func TestRepliesOutliveAConnection(t *testing.T) {
 	}
 	relay.kill()
 	close(release)
-	a.eventually("the replies to wait", func() bool { q := a.queue(caller.replies.queue); return q != nil && q.Ready == 8 })
+	a.eventually("the replies to wait", func() bool { q := a.queue(caller.replies.address()); return q != nil && q.Ready == 8 })
 	relay.refuse(false)
 	calls.Wait()
 }
