@@ -81,7 +81,7 @@ func flagFault(err error) string {
 		dashes = "-"
 	}
 	switch m[2] {
-	case "timeout", "in", "interval":
+	case "timeout", "in", "interval", "duration", "d", "warmup":
 		want = reflect.TypeFor[time.Duration]()
 	}
 	return fmt.Sprintf("%s%s is %s, want %s", dashes, m[2], m[1], wanted(want))

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,19 +89,9 @@ func keyOf(c *cli.Context, flag string) (string, error) {
 }
 
 func (a *app) ask(c *cli.Context, args []string, do func(context.Context, *client.Client, string, json.RawMessage) error) error {
-	if len(args) < 2 {
-		return usagef("%s wants a service and a method: %s %s SERVICE METHOD [ARG…]", c.Command.Name, a.name, c.Command.Name)
-	}
-	service, method := args[0], args[1]
-	if err := transports.CheckName(service); err != nil {
-		return usagef("%v", err)
-	}
-	params, err := parseParams(args[2:])
+	r, err := a.request(c, args)
 	if err != nil {
 		return err
-	}
-	if c.IsSet("timeout") && c.Duration("timeout") <= 0 {
-		return usagef("--timeout is %s, want more than 0", c.Duration("timeout"))
 	}
 	s, err := a.session(a.name, false)
 	if err != nil {
@@ -108,19 +99,44 @@ func (a *app) ask(c *cli.Context, args []string, do func(context.Context, *clien
 	}
 	defer s.transport.Close()
 
-	timeout := s.env.config.Timeout
-	if c.IsSet("timeout") {
-		timeout = c.Duration("timeout")
-	}
+	timeout := cmp.Or(r.timeout, s.env.config.Timeout)
 	ctx, release := a.interruptible(c.Context)
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err = do(ctx, client.New(s.transport, service, client.Timeout(timeout)), method, params)
+	err = do(ctx, client.New(s.transport, r.service, client.Timeout(timeout)), r.method, r.params)
 	if b := s.env.broker; errors.Is(err, transports.ErrUnsupported) && b.transport != onRedis {
 		return fmt.Errorf("%w; Redis can do it", err)
 	}
-	return a.explain(ctx, err, s, service, timeout)
+	return a.explain(ctx, err, s, r.service, timeout)
+}
+
+// A request is what the command line says is to be called.
+type request struct {
+	service, method string
+	params          json.RawMessage
+	timeout         time.Duration // 0: as JOURNEYMAN_TIMEOUT says
+}
+
+// request reads SERVICE METHOD [ARG…] and --timeout. What they say wrong is the
+// user's, and found before anything is opened.
+func (a *app) request(c *cli.Context, args []string) (r request, err error) {
+	if len(args) < 2 {
+		return r, usagef("%s wants a service and a method: %s %s SERVICE METHOD [ARG…]", c.Command.Name, a.name, c.Command.Name)
+	}
+	r.service, r.method = args[0], args[1]
+	if err := transports.CheckName(r.service); err != nil {
+		return r, usagef("%v", err)
+	}
+	if r.params, err = parseParams(args[2:]); err != nil {
+		return r, err
+	}
+	if c.IsSet("timeout") {
+		if r.timeout = c.Duration("timeout"); r.timeout <= 0 {
+			return r, usagef("--timeout is %s, want more than 0", r.timeout)
+		}
+	}
+	return r, nil
 }
 
 // interruptible returns a context that ends with ctx and at the first signal.

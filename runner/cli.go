@@ -85,6 +85,7 @@ func (a *app) commands() []*cli.Command {
 		a.doctorCommand(asJSON),
 		a.make("config", "", "show every setting, its value and where that came from", a.configuration,
 			asJSON, &cli.BoolFlag{Name: "markdown", Usage: "print a table for documentation, without values", DisableDefaultText: true}),
+		a.benchCommand(timeout, asJSON),
 		a.make("version", "", "print the version", a.printVersion, asJSON),
 		a.make("help", "[COMMAND]", "show this, or one command's options", a.help),
 	}

@@ -83,6 +83,7 @@ func TestHelp(t *testing.T) {
 	s := newSite()
 	for file, args := range map[string][]string{
 		"help.txt":        {"help"},
+		"help-bench.txt":  {"help", "bench"},
 		"help-call.txt":   {"help", "call"},
 		"help-notify.txt": {"help", "notify"},
 		"help-start.txt":  {"start", "--help"},
