@@ -16,12 +16,15 @@ FUZZTIME ?= 10s
 LINT_VERSION := v2.15.0
 LINT := $(CURDIR)/.bin/golangci-lint-$(LINT_VERSION)
 
-# Example apps are modules of their own, as a user's app is; so is the fault bench,
+# Example apps are modules of their own, as a user's app is; so are the two benches,
 # whose libraries are not to be in anybody's module graph.
 EXAMPLES := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod))
-MODULES := . $(EXAMPLES) internal/faults
+BENCHES := internal/faults bench
+MODULES := . $(EXAMPLES) $(BENCHES)
 # Flags of "make faults", such as "-short" or "-run kill".
 FAULTS ?=
+# Flags of "make bench", such as "-run S2/redis" or "-run . -out docs/performance".
+BENCH ?=
 
 .DEFAULT_GOAL := help
 
@@ -34,7 +37,7 @@ help: ## Say what can be made (default)
 build: ## Build every package, the program ./journeyman and the examples
 	$(GO) build ./...
 	$(GO) build -o journeyman .
-	@set -e; for dir in $(EXAMPLES) internal/faults; do (set -x; cd $$dir && $(GO) build -o /dev/null ./...); done
+	@set -e; for dir in $(EXAMPLES) $(BENCHES); do (set -x; cd $$dir && $(GO) build -o /dev/null ./...); done
 
 .PHONY: test
 test: compiler ## Run all tests, race detector on, with a real broker that they find or install
@@ -75,6 +78,12 @@ fuzz: ## Fuzz each target below FUZZ (.) for FUZZTIME (10s)
 faults: ## Kill, freeze and starve real processes and count what came of it; FAULTS=-short takes minutes
 	@mkdir -p .bin
 	cd internal/faults && $(GO) build -o $(CURDIR)/.bin/faults . && exec $(CURDIR)/.bin/faults $(FAULTS)
+
+.PHONY: bench
+bench: ## Measure calls beside those of plain programs and NATS; takes minutes, BENCH=-help tells more
+	@mkdir -p .bin
+	cd bench && $(GO) build -o $(CURDIR)/.bin/bench .
+	@$(CURDIR)/.bin/bench $(BENCH)
 
 .PHONY: cover
 cover: ## Write .bin/cover.html, which shows the lines that tests reach

@@ -2,18 +2,20 @@ package transports
 
 import (
 	"fmt"
-	"regexp"
+	"strings"
 )
 
-// Lower-case letters alone are legal as a process type on every Procfile
-// platform: Scalingo allows 24 of them and no hyphen, Heroku's newer builders no
-// underscore and no capital.
-var serviceName = regexp.MustCompile(`^[a-z]{1,24}$`)
+const (
+	longestName = 24
+	nameLetters = "abcdefghijklmnopqrstuvwxyz"
+)
 
 // CheckName returns nil if name may name a service: 1 to 24 lower-case letters
-// and none of the process types that platforms keep for themselves.
+// and none of the process types that platforms keep for themselves. Such letters
+// alone are legal as a process type on every Procfile platform: Scalingo allows 24
+// of them and no hyphen, Heroku's newer builders no underscore and no capital.
 func CheckName(name string) error {
-	if !serviceName.MatchString(name) {
+	if name == "" || len(name) > longestName || strings.Trim(name, nameLetters) != "" {
 		return fmt.Errorf("service name %q: want 1 to 24 letters a-z, which every Procfile platform accepts", name)
 	}
 	switch name {

@@ -32,11 +32,15 @@ func (w *worker) beginAudit() bool {
 func (w *worker) audit(list []string) (found int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	known := make(map[string]int)
+	for e := range w.entries {
+		known[e.raw]++
+	}
 	surplus := make(map[string]int)
 	seen := make(map[string]int)
 	for _, raw := range list {
 		seen[raw]++
-		if seen[raw] > w.known[raw]+w.recent[raw] {
+		if seen[raw] > known[raw]+w.recent[raw] {
 			surplus[raw]++
 		}
 	}

@@ -69,7 +69,7 @@ func (s *server) keepAlive(life context.Context, w *worker, fenced chan struct{}
 		}
 		switch {
 		case errors.Is(err, errFenced):
-			w.fence(errFenced)
+			w.fence()
 			close(fenced)
 			return
 		case err != nil:

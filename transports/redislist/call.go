@@ -30,23 +30,24 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 	if !ok {
 		return nil, fmt.Errorf("message id %q: another call that waits has the same", m.ID)
 	}
-	defer t.replies.forget(m.ID)
-	failed := make(chan error, 1)
 	p := t.push(service, frame{Message: m, replyTo: t.replies.key}, true, func(err error) {
 		// Handed over or not: only the reply can tell, so the call waits on.
 		if err != nil && !errors.Is(err, transports.ErrUnknownOutcome) {
-			failed <- err
+			give(answer, reply{err: err})
 		}
 	})
 	select {
 	case r := <-answer:
+		if r.err != nil {
+			t.replies.forget(m.ID)
+		}
 		return r.body, r.err
-	case err := <-failed:
-		return nil, err
 	case <-ctx.Done():
+		t.replies.forget(m.ID)
 		t.takeBack(ctx, p, m.ID, m.Expires)
 		return nil, ctx.Err()
 	case <-t.closing:
+		t.replies.forget(m.ID)
 		return nil, transports.ErrClosed
 	}
 }

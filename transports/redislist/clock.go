@@ -2,6 +2,7 @@ package redislist
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -9,8 +10,12 @@ import (
 // It runs on this machine's monotonic clock between readings, so that a step of
 // the wall clock expires nothing.
 type clock struct {
-	mu     sync.Mutex
-	broker time.Time // the last reading
+	mu   sync.Mutex // held while one is set
+	last atomic.Pointer[reading]
+}
+
+type reading struct {
+	broker time.Time
 	local  time.Time // when it was taken
 }
 
@@ -24,41 +29,37 @@ func (c *clock) set(ms int64, before time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	took := now.Sub(before)
-	if took > slowReading && !c.local.IsZero() {
+	if last := c.last.Load(); took > slowReading && last != nil {
 		// It was taken at some time in between; believe it only where the
 		// estimate cannot be right.
 		read := time.UnixMilli(ms)
-		earliest := c.broker.Add(before.Sub(c.local))
+		earliest := last.broker.Add(before.Sub(last.local))
 		if !read.Before(earliest.Add(-slowReading)) && !read.After(earliest.Add(took+slowReading)) {
 			return
 		}
 	}
-	c.broker, c.local = time.UnixMilli(ms), before.Add(took/2)
+	c.last.Store(&reading{broker: time.UnixMilli(ms), local: before.Add(took / 2)})
 }
 
-// read reports whether the clock was ever set, and the last reading.
-func (c *clock) read() (broker, local time.Time, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.broker, c.local, !c.local.IsZero()
-}
+// isKnown reports whether it was ever set.
+func (c *clock) isKnown() bool { return c.last.Load() != nil }
 
 // toBroker translates a local time. Without a reading the clocks are taken to agree.
 func (c *clock) toBroker(t time.Time) time.Time {
-	broker, local, ok := c.read()
-	if !ok {
+	last := c.last.Load()
+	if last == nil {
 		return t
 	}
-	return broker.Add(t.Sub(local))
+	return last.broker.Add(t.Sub(last.local))
 }
 
 // toLocal translates a time of the broker's.
 func (c *clock) toLocal(t time.Time) time.Time {
-	broker, local, ok := c.read()
-	if !ok {
+	last := c.last.Load()
+	if last == nil {
 		return t
 	}
-	return local.Add(t.Sub(broker))
+	return last.local.Add(t.Sub(last.broker))
 }
 
 func (c *clock) now() time.Time { return c.toBroker(time.Now()) }

@@ -27,8 +27,10 @@ type commands struct {
 	wake   chan struct{} // holds a token while there may be something to send
 	ctx    context.Context
 
+	busy     sync.Mutex       // held during an exchange; guards the line, sent and waiting
+	sent     int              // how much left with the last exchange
 	maxQueue int              // how many messages may wait in one queue
-	waiting  map[string]int64 // how many did, as the broker last said; for run alone
+	waiting  map[string]int64 // how many did, as the broker last said
 
 	mu      sync.Mutex // guards what follows
 	tasks   []*task
@@ -85,7 +87,6 @@ func (c *commands) addSettlement(s *settlement) {
 	c.mu.Lock()
 	c.settles = append(c.settles, s)
 	c.mu.Unlock()
-	c.signal()
 }
 
 // do runs one command and waits for its answer, or for ctx. The answer, unless it
@@ -117,10 +118,24 @@ func (c *commands) do(ctx context.Context, add func(redis.Pipeliner) redis.Cmder
 	}
 }
 
-// run is the only user of the line. It ends with c.ctx.
+// hurry sends what waits at once, in the caller's goroutine, if nothing is under way:
+// waking another one would cost more than the broker takes.
+func (c *commands) hurry() {
+	if !c.busy.TryLock() {
+		c.signal()
+		return
+	}
+	defer c.busy.Unlock()
+	if c.line.current() == nil || c.exchange() != nil {
+		c.signal() // run is patient
+	}
+}
+
+// run sends what waits, and what nobody hurries. It ends with c.ctx.
 func (c *commands) run() {
 	const lostAfter = 2 // failures; a connection that is replaced at once is no news
 	failures, reached := 0, false
+	crowded := false // more than one thing left the last time
 	idle := time.NewTimer(c.timing.idle)
 	defer idle.Stop()
 	for {
@@ -133,13 +148,19 @@ func (c *commands) run() {
 		case <-c.wake:
 		}
 		if c.ctx.Err() != nil {
+			c.busy.Lock()
 			c.abandon()
+			c.busy.Unlock()
 			return
 		}
 
-		// Whoever is about to add something gets to do so first.
-		runtime.Gosched()
+		if crowded { // whoever is about to add something gets to do so first
+			runtime.Gosched()
+		}
+		c.busy.Lock()
 		err := c.exchange()
+		crowded = c.sent > 1
+		c.busy.Unlock()
 		if err == nil {
 			if failures >= lostAfter && reached {
 				c.log.Info("broker reached again")
@@ -262,7 +283,7 @@ func (c *commands) abandon() {
 }
 
 // exchange sends what waits, as much as one exchange may carry, and hands out the
-// answers. An error means that trying again needs a pause.
+// answers. c.busy is held. An error means that trying again needs a pause.
 func (c *commands) exchange() error {
 	conn, err := c.connect()
 	if refusal, ok := errors.AsType[*transports.RefusedError](err); ok || err == nil {
@@ -273,6 +294,7 @@ func (c *commands) exchange() error {
 		return err
 	}
 	x := c.collect()
+	c.sent = len(x.tasks) + len(x.settles) + len(x.pushes)
 	unsent, err := c.line.execOn(conn, x.fill)
 	tasks := x.resolveTasks(err, unsent)
 	settles, settleErr := x.resolveSettlements(err, unsent)

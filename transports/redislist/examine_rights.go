@@ -236,7 +236,7 @@ func (k keys) patterns(services []string) []string {
 	if k.prefix != "" {
 		return []string{k.prefix + "*", "{" + k.prefix + "*"}
 	}
-	list := []string{k.services(), k.replyPrefix() + "*"}
+	list := []string{k.services(), k.replyPrefix + "*"}
 	for _, s := range services {
 		list = append(list, k.queue(s), k.of(s, "*"))
 	}

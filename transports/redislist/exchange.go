@@ -16,7 +16,7 @@ type exchange struct {
 	pushes  []*push
 
 	answers []redis.Cmder // to the tasks; empty where they were not sent
-	settled []settledBatch
+	settled []*settledBatch
 	pushed  []*pushedBatch
 }
 
@@ -77,7 +77,10 @@ func (x *exchange) retryLater(settles []*settlement, refusal error) {
 			x.log.Error("the broker refuses a result, trying again until it takes it", "service", s.worker.service,
 				"method", s.entry.frame.Method, "id", s.entry.frame.ID, "err", refusal)
 		}
-		time.AfterFunc(backoff(s.refused), func() { x.addSettlement(s) })
+		time.AfterFunc(backoff(s.refused), func() {
+			x.addSettlement(s)
+			x.signal()
+		})
 	}
 }
 

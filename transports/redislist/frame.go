@@ -177,13 +177,31 @@ func decode(raw string) frame {
 		if !ok || !validName(name) {
 			return bare()
 		}
-		f.set(strings.ToLower(name), strings.TrimSpace(value))
+		f.set(lower(name), strings.TrimSpace(value))
 	}
 	f.Body = []byte(rest)
 	f.bare = f.ID == ""
 	f.Key = cmp.Or(f.Key, f.ID)
 	f.Redelivered = f.Redelivered || f.deaths > 0
 	return f
+}
+
+// lower returns a header's name in lower case. Those that every message has cost
+// nothing as we write them.
+func lower(name string) string {
+	switch name {
+	case "Id":
+		return headerID
+	case "Reply-To":
+		return headerReplyTo
+	case "Method":
+		return headerMethod
+	case "Expires":
+		return headerExpires
+	case "Enqueued":
+		return headerEnqueued
+	}
+	return strings.ToLower(name)
 }
 
 // deathsOf returns how many workers died while they ran a message. It reads what

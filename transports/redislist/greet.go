@@ -27,7 +27,7 @@ func (t *Transport) greet(ctx context.Context, client *redis.Client) error {
 	}
 	t.warnOfEviction(ctx, client)
 	_, err = client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, s := range []script{beatScript, promoteScript, sweepScript, settleScript, claimScript, turnScript, leaveScript} {
+		for _, s := range []script{beatScript, promoteScript, sweepScript, answerScript, settleScript, claimScript, turnScript, leaveScript} {
 			s.load(ctx, p)
 		}
 		for _, s := range []script{pushScript, uniqueScript, releaseScript, cancelScript} {

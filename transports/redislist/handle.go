@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"time"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -18,19 +17,43 @@ func (s *server) putBack(w *worker, e *entry) {
 	}
 }
 
-// begin starts the handler of a message that holds a slot.
-func (s *server) begin(w *worker, e *entry) {
-	ctx, cancel := context.WithCancelCause(s.values)
-	if !w.begin(e, cancel) {
-		cancel(nil)
-		s.vacate(w, e)
+// A job is a message whose handler is to run, or the search for such messages.
+type job struct {
+	worker *worker
+	entry  *entry
+	taking *taking
+}
+
+// do does a job of the pool's.
+func (s *server) do(j job) {
+	if j.taking == nil {
+		s.runHandler(j.worker, j.entry)
 		return
 	}
-	s.handlers.Go(func() {
-		defer s.vacate(w, e)
-		defer cancel(nil)
-		s.handle(ctx, w, e)
-	})
+	if e := j.taking.run(); e != nil {
+		s.pool.do(j)
+		s.runHandler(j.taking.worker, e)
+	}
+}
+
+// begin has the handler of a message that holds a slot run.
+func (s *server) begin(w *worker, e *entry) {
+	s.handlers.Add(1)
+	s.pool.do(job{worker: w, entry: e})
+}
+
+// runHandler takes a message from its slot to its settlement.
+func (s *server) runHandler(w *worker, e *entry) {
+	defer s.handlers.Done()
+	defer s.vacate(w, e)
+	life := &lifetime{Context: s.values}
+	if !e.frame.Expires.IsZero() {
+		life.deadline = s.clock.toLocal(e.frame.Expires)
+	}
+	defer life.release()
+	if w.begin(e, life) {
+		s.handle(life, w, e)
+	}
 }
 
 // vacate frees what a message's handler held.
@@ -57,7 +80,12 @@ func (s *server) handle(ctx context.Context, w *worker, e *entry) {
 	select {
 	case s.unsettled <- struct{}{}:
 		out.counted = true
-		s.settle(w, out)
+		s.addSettlement(w, out)
+		if w.count() == 1 { // with others to settle, it is better sent together with them
+			s.commands.hurry()
+		} else {
+			s.commands.signal()
+		}
 	case <-s.ctx.Done():
 	}
 }
@@ -86,11 +114,6 @@ func (s *server) process(ctx context.Context, w *worker, e *entry) *settlement {
 		s.stats.cancelled.Add(1)
 		return &settlement{entry: e, action: actDone}
 	}
-	if !m.Expires.IsZero() {
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadline(ctx, m.Expires)
-		defer stop()
-	}
 	if s.service.Dedupe != nil && m.Key != "" && s.service.Dedupe(m) {
 		if instead := s.claim(ctx, w, e); instead != nil {
 			instead.claim = e.claim
@@ -102,10 +125,11 @@ func (s *server) process(ctx context.Context, w *worker, e *entry) *settlement {
 
 // localized returns a message with its times by this process's clock.
 func (s *server) localized(m transports.Message) transports.Message {
-	for _, t := range []*time.Time{&m.Expires, &m.Enqueued} {
-		if !t.IsZero() {
-			*t = s.clock.toLocal(*t)
-		}
+	if !m.Expires.IsZero() {
+		m.Expires = s.clock.toLocal(m.Expires)
+	}
+	if !m.Enqueued.IsZero() {
+		m.Enqueued = s.clock.toLocal(m.Enqueued)
 	}
 	m.History = slices.Clone(m.History) // the entry keeps the broker's times
 	for i := range m.History {
@@ -130,21 +154,28 @@ func (s *server) call(ctx context.Context, m transports.Message) (outcome transp
 
 // settle sends a settlement off.
 func (s *server) settle(w *worker, out *settlement) {
-	out.worker = w
-	out.done = func(result settleResult) {
-		switch result {
-		case notMine:
-			s.stats.notMine.Add(1)
-		case replyListTaken:
-			s.stats.unanswered.Add(1)
-			s.log.Warn("reply not delivered: the request's id names a key that holds something else",
-				"service", s.service.Name, "key", out.replyTo)
-		case settled:
-		}
-		w.forget(out.entry)
-		if out.counted {
-			<-s.unsettled
-		}
-	}
+	s.addSettlement(w, out)
+	s.commands.signal()
+}
+
+func (s *server) addSettlement(w *worker, out *settlement) {
+	out.server, out.worker = s, w
 	s.commands.addSettlement(out)
+}
+
+// settled takes the broker's word on a settlement.
+func (s *server) settled(out *settlement, result settleResult) {
+	switch result {
+	case notMine:
+		s.stats.notMine.Add(1)
+	case replyListTaken:
+		s.stats.unanswered.Add(1)
+		s.log.Warn("reply not delivered: the request's id names a key that holds something else",
+			"service", s.service.Name, "key", out.replyTo)
+	case settled:
+	}
+	out.worker.forget(out.entry)
+	if out.counted {
+		<-s.unsettled
+	}
 }

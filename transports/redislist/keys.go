@@ -2,20 +2,22 @@ package redislist
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 )
 
 // keys names everything that this transport keeps in Redis. A queue is named by
 // its service, so that any language reaches it with LPUSH; what belongs to a
 // queue carries its hash tag, so that scripts stay in one slot.
-type keys struct{ prefix string } // "" or "namespace:"
+type keys struct {
+	prefix      string // "" or "namespace:"
+	replyPrefix string // of the reply lists
+}
 
 func newKeys(namespace string) keys {
 	if namespace != "" {
 		namespace += ":"
 	}
-	return keys{namespace}
+	return keys{prefix: namespace, replyPrefix: "{" + namespace + "journeyman}:r:"}
 }
 
 // services is the set of announced names. No queue can have its name: services
@@ -53,14 +55,32 @@ func (k keys) backup(service, id string) string {
 	return k.backups(service) + id
 }
 
-func (k keys) replies(id string) string { return k.replyPrefix() + id }
-func (k keys) replyPrefix() string      { return "{" + k.prefix + "journeyman}:r:" }
-
-var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+func (k keys) replies(id string) string { return k.replyPrefix + id }
 
 // isReplies reports whether key has the form of a reply list: what a message
 // names as its Reply-To may be nothing else.
 func (k keys) isReplies(key string) bool {
-	id, ok := strings.CutPrefix(key, k.replyPrefix())
-	return ok && uuidForm.MatchString(id)
+	id, ok := strings.CutPrefix(key, k.replyPrefix)
+	return ok && isUUID(id)
+}
+
+// isUUID reports whether s is a UUID as we write them: lower-case, with hyphens.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -2,12 +2,8 @@ package redislist
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
-
-// errCallerGone cancels a handler whose caller has cancelled its call.
-var errCallerGone = fmt.Errorf("the caller has gone: %w", context.Canceled)
 
 // news is what a beat tells a worker beside the time.
 type news struct {
@@ -23,16 +19,16 @@ func (w *worker) renew(sent time.Time, n news) (stir bool) {
 	w.mu.Lock()
 	stir = n.paused && !w.news.paused || n.suspects > 0 && w.news.suspects == 0 || n.alone > 0 && w.news.alone == 0
 	w.leased, w.news = sent, n
-	var cancels []context.CancelCauseFunc
+	var lives []*lifetime // whose callers have gone
 	for e := range w.entries {
-		if e.isIn(n.cancelled) {
-			cancels = append(cancels, e.cancel)
+		if e.life != nil && e.isIn(n.cancelled) {
+			lives = append(lives, e.life)
 		}
 	}
 	w.beatenLocked()
 	w.mu.Unlock()
-	for _, cancel := range cancels {
-		cancel(errCallerGone)
+	for _, life := range lives {
+		life.cancel()
 	}
 	return stir
 }

@@ -38,6 +38,7 @@ type connection struct {
 	client *redis.Client
 	socket *socket
 	secure *tls.ConnectionState // nil: plain TCP
+	watch  *watch               // once it is a line's
 }
 
 func (c *connection) close() {
@@ -69,9 +70,9 @@ func (l *line) execOn(conn *connection, fill func(redis.Pipeliner)) (unsent bool
 		return true, nil
 	}
 	written := conn.socket.written.Load()
-	stop := l.watch(conn)
+	conn.watch.begin()
 	cmds, err := pipe.Exec(context.Background())
-	stop()
+	conn.watch.end()
 	if err == nil {
 		return false, nil
 	}
@@ -106,7 +107,7 @@ func (l *line) current() *connection {
 	l.mu.Lock()
 	conn := l.conn
 	l.mu.Unlock()
-	if conn != nil && conn.socket.stale() {
+	if conn != nil && conn.socket.still() > lively && conn.socket.stale() {
 		l.drop(conn)
 		return nil
 	}
@@ -122,6 +123,7 @@ func (l *line) connect() (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
+	conn.watch = newWatch(l, conn)
 	l.mu.Lock()
 	l.conn = conn
 	closed := l.closed
@@ -145,6 +147,9 @@ func (l *line) connect() (*connection, error) {
 	}
 	return conn, nil
 }
+
+// lively is how long a connection is taken to be sound after something has moved on it.
+const lively = 10 * time.Millisecond
 
 func (l *line) drop(conn *connection) {
 	l.mu.Lock()
@@ -172,29 +177,6 @@ func (l *line) close() {
 	l.closed = true
 	l.mu.Unlock()
 	l.reset()
-}
-
-// watch closes the connection when nothing has moved on it for too long although
-// the broker answers elsewhere. The function it returns ends the watch.
-func (l *line) watch(conn *connection) (stop func()) {
-	limit := l.block + l.dialer.timing.silence
-	ctx, cancel := context.WithCancel(l.ctx)
-	timer := time.AfterFunc(limit, func() {
-		for ctx.Err() == nil {
-			if conn.socket.still() >= limit && l.dialer.alive(ctx) == nil {
-				// A broker that has just woken up gets the time to answer here, too.
-				if wait(ctx, l.dialer.timing.silence/4) == nil && conn.socket.still() >= limit {
-					_ = conn.socket.Close()
-					return
-				}
-			}
-			_ = wait(ctx, l.dialer.timing.silence)
-		}
-	})
-	return func() {
-		timer.Stop()
-		cancel()
-	}
 }
 
 // wait sleeps for d or until ctx ends, and returns ctx's error in that case.

@@ -19,14 +19,13 @@ type push struct {
 	queue   string
 	delayed string // the set where it waits for its time; "": it goes into the queue
 	unique  string // the key of its claim; "": it has none
-	frame   frame
-	recall  bool // its caller may want it back
+	frame   *frame // nil where raw is ready before it leaves
+	raw     string // as it leaves
+	recall  bool   // its caller may want it back, and keeps raw
 	size    int
 	due     time.Time // fails with ErrUnavailable when it could not be sent by then
 	done    func(error)
 	state   atomic.Int32
-
-	raw string // as it left, where its caller may want it back; for the goroutine of commands alone
 }
 
 const (
@@ -41,7 +40,7 @@ const (
 // the broker does not answer.
 func (p *push) withdraw() bool {
 	if p.state.CompareAndSwap(pushWaits, pushWithdrawn) {
-		p.frame = frame{}
+		p.frame, p.raw = nil, ""
 		return true
 	}
 	p.state.CompareAndSwap(pushLeaves, pushForsaken)
@@ -55,7 +54,7 @@ func (p *push) comeBack() bool { return p.state.CompareAndSwap(pushLeaves, pushW
 
 func (t *Transport) push(service string, f frame, recall bool, done func(error)) *push {
 	p := &push{
-		service: service, queue: t.keys.queue(service), frame: f, recall: recall, size: sizeOf(&f.Message),
+		service: service, queue: t.keys.queue(service), recall: recall, size: sizeOf(&f.Message),
 		due: time.Now().Add(t.timing.giveUp),
 		done: func(err error) {
 			switch {
@@ -68,11 +67,17 @@ func (t *Transport) push(service string, f frame, recall bool, done func(error))
 			done(err)
 		},
 	}
-	if f.NotBefore.After(time.Now()) {
+	if !f.NotBefore.IsZero() && f.NotBefore.After(time.Now()) {
 		p.delayed = t.keys.delayed(service) // where promote.lua finds it
 	}
 	if f.Unique != "" {
 		p.unique = t.keys.unique(service, f.Unique)
+	}
+	if p.delayed == "" && p.unique == "" && t.clock.isKnown() {
+		p.raw = t.commands.encode(f) // here, since the goroutine of commands has enough to do
+	} else {
+		kept := f // so that others stay off the heap
+		p.frame = &kept
 	}
 	t.commands.addPush(p)
 	return p
@@ -140,14 +145,13 @@ func (c *commands) dueAt(p *push) int64 {
 }
 
 func (c *commands) encodePush(p *push) string {
-	raw := c.encode(p.frame)
-	if p.recall {
-		p.raw = raw
+	if p.frame != nil {
+		p.raw = c.encode(*p.frame)
 	}
-	return raw
+	return p.raw
 }
 
-// encode returns a request as it leaves. Only then is the broker's clock sure to be known.
+// encode returns a request as it leaves, with its times by the broker's clock.
 func (c *commands) encode(f frame) string {
 	if f.bare {
 		return string(f.Body)
@@ -187,7 +191,10 @@ func (c *commands) resolve(b *pushedBatch, lineErr error) (again []*push) {
 			refusal = fmt.Errorf("%w: %d requests wait for %s already, which is what JOURNEYMAN_MAX_QUEUE allows",
 				transports.ErrBusy, c.maxQueue, p.service)
 		}
-		p.frame = frame{} // its caller may wait on for the reply
+		p.frame = nil // its caller may wait on for the reply
+		if !p.recall {
+			p.raw = ""
+		}
 		p.done(refusal)
 	}
 	return nil

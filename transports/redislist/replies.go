@@ -3,6 +3,7 @@ package redislist
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,9 +41,9 @@ func newReplies(t *Transport) *replies {
 	}
 }
 
-// expect returns a channel on which the reply to the message called id arrives. It
-// is not ok while another call waits for that.
-func (r *replies) expect(id string) (answers <-chan reply, ok bool) {
+// expect returns a channel on which the reply to the message called id arrives, or the
+// word that it was not handed over. It is not ok while another call waits for that reply.
+func (r *replies) expect(id string) (answers chan reply, ok bool) {
 	r.start.Do(func() { r.t.background(r.run) })
 	answer := make(chan reply, 1)
 	r.mu.Lock()
@@ -67,18 +68,21 @@ func (r *replies) forget(id string) {
 	r.mu.Unlock()
 }
 
-func (r *replies) waiting() bool {
+func (r *replies) waiting() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.pending) > 0
+	return len(r.pending)
 }
 
+// run reads replies until the transport closes. It leaves the broker alone once no call
+// has waited for as long as one pop; until then it waits there for the next call's
+// reply, which so costs that call nothing.
 func (r *replies) run() {
 	const most = 128
-	failures, count := 0, 1
+	failures, count, idle := 0, 1, true
 	for {
-		// Nothing is asked of the broker while no call waits.
-		for !r.waiting() {
+		calls := r.waiting()
+		for ; calls == 0 && idle; calls = r.waiting() {
 			select {
 			case <-r.t.ctx.Done():
 				return
@@ -90,7 +94,9 @@ func (r *replies) run() {
 		err := r.line.exec(func(p redis.Pipeliner) {
 			// BLMPOP would be one command; Redis 6.2 does not know it.
 			first = p.BRPop(r.t.ctx, r.t.timing.block, r.key)
-			more = p.RPopCount(r.t.ctx, r.key, count)
+			if calls > 1 { // the one reply that is awaited comes alone
+				more = p.RPopCount(r.t.ctx, r.key, count)
+			}
 		})
 		if r.t.ctx.Err() != nil {
 			return
@@ -101,9 +107,11 @@ func (r *replies) run() {
 			bytes += len(raw)
 			n++
 		}
+		idle = n == 0
 		if n > 0 {
 			// RPOP counts messages, not bytes: large ones are read few at a time.
 			count = max(1, min(most, maxExchange/(bytes/n+1)))
+			runtime.Gosched() // whoever has a reply goes on before the next are asked for
 		}
 		if err == nil {
 			failures = 0
@@ -124,7 +132,10 @@ func popped(first, more *redis.StringSliceCmd) []string {
 	if v := first.Val(); len(v) == 2 {
 		raws = append(raws, v[1])
 	}
-	return append(raws, more.Val()...)
+	if more != nil {
+		raws = append(raws, more.Val()...)
+	}
+	return raws
 }
 
 func (r *replies) deliver(raw string) {
@@ -137,9 +148,17 @@ func (r *replies) deliver(raw string) {
 	case f.ID == "" || answer == nil:
 		r.t.stats.lateReplies.Add(1)
 	case f.err != "":
-		answer <- reply{err: noReply(f.err)}
+		give(answer, reply{err: noReply(f.err)})
 	default:
-		answer <- reply{body: f.Body}
+		give(answer, reply{body: f.Body})
+	}
+}
+
+// give resolves a call, unless that was done before.
+func give(answer chan<- reply, r reply) {
+	select {
+	case answer <- r:
+	default:
 	}
 }
 

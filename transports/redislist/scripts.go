@@ -43,6 +43,8 @@ var (
 	sweepSource string
 	//go:embed lua/settle.lua
 	settleSource string
+	//go:embed lua/answer.lua
+	answerSource string
 	//go:embed lua/take.lua
 	takeSource string
 	//go:embed lua/suspect.lua
@@ -58,6 +60,7 @@ var (
 	promoteScript = newScript(withSuspects(promoteSource))
 	sweepScript   = newScript(withSuspects(sweepSource))
 	settleScript  = newScript(withSuspects(settleSource))
+	answerScript  = newScript(answerSource)
 	takeScript    = newScript(takeSource)
 	suspectScript = newScript(withSuspects(suspectSource))
 	turnScript    = newScript(turnSource)

@@ -29,6 +29,7 @@ type server struct {
 	cautious   chan struct{} // a token for each suspect that runs beside ordinary work
 	complained atomic.Int64  // when the log last spoke of requests answered nowhere, in Unix nanoseconds
 	handlers   sync.WaitGroup
+	pool       pool[job]
 	fetch      *fetcher
 }
 
@@ -64,6 +65,8 @@ func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
 		slots: make(chan struct{}, s.Slots), unsettled: make(chan struct{}, s.Slots+maxBatch),
 		cautious: make(chan struct{}, max(1, s.Slots/8)),
 	}
+	srv.pool.run = srv.do
+	defer srv.pool.close()
 	if err := srv.run(ctx); err != nil {
 		return fmt.Errorf("serve %s: %w", s.Name, err)
 	}
@@ -101,10 +104,10 @@ func (s *server) runAs(ctx context.Context, w *worker) error {
 // takeUntilStopped has requests taken and begun until something ends that, and
 // returns what: nil for the end of ctx.
 func (s *server) takeUntilStopped(ctx, life context.Context, w *worker, fenced <-chan struct{}) (why error) {
-	taking, stopTaking := context.WithCancel(life)
+	until, stopTaking := context.WithCancel(life)
 	defer stopTaking()
 	stopped := make(chan error, 1)
-	go func() { stopped <- s.fetch.run(taking, w) }()
+	s.pool.do(job{taking: &taking{ctx: until, fetcher: s.fetch, worker: w, stopped: stopped}})
 
 	select {
 	case <-ctx.Done():
@@ -139,7 +142,7 @@ func (s *server) finish(ctx context.Context, w *worker, fenced <-chan struct{}, 
 			return s.awaitHandlers()
 		}
 	default:
-		s.giveBack(w, why)
+		s.giveBack(w)
 	}
 	return why
 }
@@ -187,13 +190,13 @@ func (s *server) abandonHandlers(returned <-chan struct{}) {
 
 // giveBack is the hard stop: handlers are cancelled, and what they have not
 // finished goes back into the queue. It waits for neither longer than timing.closing.
-func (s *server) giveBack(w *worker, cause error) {
-	open, cancels := w.endAll()
+func (s *server) giveBack(w *worker) {
+	open, lives := w.endAll()
 	for _, e := range open {
 		s.settle(w, &settlement{entry: e, action: actReturn, next: redelivered(e.raw)})
 	}
-	for _, cancel := range cancels {
-		cancel(cause)
+	for _, life := range lives {
+		life.cancel()
 	}
 	if within(s.timing.closing, w.quiet()) {
 		s.leave(w)

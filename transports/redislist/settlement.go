@@ -1,14 +1,16 @@
 package redislist
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// What settle.lua may do with a message.
+// What settle.lua may do with a message; answer.lua knows the first alone.
 const (
 	actDone   = "done"
 	actReturn = "return" // to the front of its list
@@ -21,6 +23,7 @@ const (
 // A settlement is the end of one message at one worker. It may be sent any number
 // of times: only the first finds the message in the backup list.
 type settlement struct {
+	server  *server
 	worker  *worker
 	entry   *entry
 	action  string
@@ -35,8 +38,9 @@ type settlement struct {
 	follow  []follower
 	counted bool // among server.unsettled
 	refused int  // how often the broker has answered it with an error
-	done    func(settleResult)
 }
+
+func (s *settlement) done(result settleResult) { s.server.settled(s, result) }
 
 func (s *settlement) size() int {
 	return len(s.entry.raw) + len(s.next) + len(s.reply) + len(s.kept) + 128 + s.followSize()
@@ -56,7 +60,7 @@ type follower struct {
 	raw string
 }
 
-// settleResult is settle.lua's word on one message.
+// settleResult is the scripts' word on one message.
 type settleResult int64
 
 const (
@@ -65,33 +69,78 @@ const (
 	replyListTaken settleResult = 2 // settled, but the reply list's key holds something else
 )
 
-// A settledBatch is one call of settle.lua for messages of one worker.
+// A settledBatch is one call of a script for messages of one worker: answer.lua for
+// the plain ones, settle.lua for the others.
 type settledBatch struct {
 	cmd     *redis.Cmd
+	plain   bool
 	settles []*settlement
 }
 
-func sendSettlements(ctx context.Context, p redis.Pipeliner, settles []*settlement) []settledBatch {
-	var batches []settledBatch
-	index := make(map[*worker]int, 1)
-	for _, s := range settles {
-		i, ok := index[s.worker]
-		if !ok || s.refused > 0 { // what was refused goes alone, for it may not have been its fault
-			i = len(batches)
-			if s.refused == 0 {
-				index[s.worker] = i
-			}
-			batches = append(batches, settledBatch{})
-		}
-		batches[i].settles = append(batches[i].settles, s)
+// isPlain reports whether the message is done and at most a reply is left to give.
+func (s *settlement) isPlain() bool {
+	return s.action == actDone && s.claim == claim{} && len(s.follow) == 0
+}
+
+func sendSettlements(ctx context.Context, p redis.Pipeliner, settles []*settlement) []*settledBatch {
+	type kind struct {
+		worker *worker
+		plain  bool
 	}
-	for i := range batches {
-		batches[i].send(ctx, p)
+	var batches []*settledBatch
+	open := make(map[kind]*settledBatch, 2)
+	for _, s := range settles {
+		k := kind{s.worker, s.isPlain()}
+		b := open[k]
+		if b == nil || s.refused > 0 { // what was refused goes alone, for it may not have been its fault
+			b = &settledBatch{plain: k.plain}
+			batches = append(batches, b)
+			if s.refused == 0 {
+				open[k] = b
+			}
+		}
+		b.settles = append(b.settles, s)
+	}
+	for _, b := range batches {
+		if b.plain {
+			b.answer(ctx, p)
+		} else {
+			b.settle(ctx, p)
+		}
 	}
 	return batches
 }
 
-func (b *settledBatch) send(ctx context.Context, p redis.Pipeliner) {
+// answer calls answer.lua, which wants the messages for one reply list together.
+func (b *settledBatch) answer(ctx context.Context, p redis.Pipeliner) {
+	slices.SortStableFunc(b.settles, func(x, y *settlement) int {
+		if x.replyTo == "" || y.replyTo == "" { // those without one come last
+			return -cmp.Compare(x.replyTo, y.replyTo)
+		}
+		return cmp.Compare(x.replyTo, y.replyTo)
+	})
+	keys := []string{b.settles[0].worker.backup}
+	args := make([]any, 0, 2*len(b.settles)+2)
+	for i, s := range b.settles {
+		if s.replyTo == "" {
+			args = append(args, s.entry.raw)
+			continue
+		}
+		if i == 0 || s.replyTo != b.settles[i-1].replyTo {
+			same, life := 1, s.life
+			for same < len(b.settles)-i && b.settles[i+same].replyTo == s.replyTo {
+				life = max(life, b.settles[i+same].life)
+				same++
+			}
+			keys = append(keys, s.replyTo)
+			args = append(args, same, life.Milliseconds())
+		}
+		args = append(args, s.entry.raw, s.reply)
+	}
+	b.cmd = answerScript.call(ctx, p, keys, args...)
+}
+
+func (b *settledBatch) settle(ctx context.Context, p redis.Pipeliner) {
 	w := b.settles[0].worker
 	k, name := w.keys, w.service
 	keys := []string{w.backup, w.queue, k.suspects(name), k.alone(name), k.delayed(name), k.retry(name), k.dead(name)}
@@ -128,9 +177,9 @@ func (b *settledBatch) send(ctx context.Context, p redis.Pipeliner) {
 // the trouble is the broker's, later and alone where it may be the settlement's own.
 func (b *settledBatch) resolve(failed error) (again, later []*settlement) {
 	if failed == nil {
-		results, _ := b.cmd.Int64Slice()
+		results := b.results()
 		for i, s := range b.settles {
-			s.done(settleResult(results[i]))
+			s.done(results[i])
 		}
 		return nil, nil
 	}
@@ -148,6 +197,24 @@ func (b *settledBatch) resolve(failed error) (again, later []*settlement) {
 		}
 	}
 	return again, later
+}
+
+// results returns what the script said of each message.
+func (b *settledBatch) results() []settleResult {
+	answer, _ := b.cmd.Int64Slice()
+	results := make([]settleResult, len(b.settles))
+	for i := range results {
+		results[i] = settled
+		if !b.plain {
+			results[i] = settleResult(answer[i])
+		}
+	}
+	if b.plain {
+		for i := 0; i+1 < len(answer); i += 2 {
+			results[answer[i]-1] = settleResult(answer[i+1])
+		}
+	}
+	return results
 }
 
 // mostRefusals is how often a settlement may be refused before it is tried without

@@ -2,7 +2,6 @@ package redislist
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -31,7 +30,6 @@ type worker struct {
 
 	mu      sync.Mutex          // guards what follows
 	entries map[*entry]struct{} // taken and not settled
-	known   map[string]int      // how often each message is among the entries
 	adopted map[string]int      // found by the audit; the answer to their move may still come
 	unknown map[string]int      // found by the last audit, and not adopted yet
 	recent  map[string]int      // settled since the audit under way began
@@ -48,11 +46,11 @@ type worker struct {
 
 // An entry is one message that this process has taken.
 type entry struct {
-	frame  frame
-	raw    string
-	order  uint64                  // the younger the higher
-	cancel context.CancelCauseFunc // ends its handler's context; guarded by worker.mu
-	ended  bool                    // its settlement is decided; guarded by worker.mu
+	frame frame
+	raw   string
+	order uint64    // the younger the higher
+	life  *lifetime // of its handler, once that was begun; guarded by worker.mu
+	ended bool      // its settlement is decided; guarded by worker.mu
 
 	cautious bool // a suspect that holds one of server.cautious
 
@@ -64,8 +62,7 @@ func newWorker(k keys, service string) *worker {
 	return &worker{
 		keys: k, service: service, id: id,
 		queue: k.queue(service), backup: k.backup(service, id),
-		entries: make(map[*entry]struct{}), known: make(map[string]int),
-		failed:  make(chan error, 1),
+		entries: make(map[*entry]struct{}), failed: make(chan error, 1),
 		adopted: make(map[string]int), changed: make(chan struct{}), beaten: make(chan struct{}),
 	}
 }
@@ -88,9 +85,8 @@ func (w *worker) take(raw string) *entry {
 
 func (w *worker) enterLocked(raw string) *entry {
 	w.taken++
-	e := &entry{raw: raw, frame: decode(raw), order: w.taken, cancel: func(error) {}}
+	e := &entry{raw: raw, frame: decode(raw), order: w.taken}
 	w.entries[e] = struct{}{}
-	w.known[raw]++
 	return e
 }
 
@@ -101,12 +97,12 @@ func (w *worker) count() int {
 	return len(w.entries)
 }
 
-// begin notes how to end an entry's handler. It returns false where the entry's
+// begin notes the lifetime of an entry's handler. It returns false where the entry's
 // settlement is decided already.
-func (w *worker) begin(e *entry, cancel context.CancelCauseFunc) bool {
+func (w *worker) begin(e *entry, life *lifetime) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e.cancel = cancel
+	e.life = life
 	return !e.ended && !w.fenced
 }
 
@@ -131,7 +127,6 @@ func (w *worker) forget(e *entry) {
 		return
 	}
 	delete(w.entries, e)
-	decrement(w.known, e.raw)
 	if w.recent != nil {
 		w.recent[e.raw]++
 	}
@@ -141,8 +136,8 @@ func (w *worker) forget(e *entry) {
 }
 
 // endAll decides the settlement of all entries where it is open. It returns them,
-// youngest first, and what ends their handlers.
-func (w *worker) endAll() (open []*entry, cancels []context.CancelCauseFunc) {
+// youngest first, and the lifetimes of their handlers.
+func (w *worker) endAll() (open []*entry, lives []*lifetime) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.fenced {
@@ -156,9 +151,11 @@ func (w *worker) endAll() (open []*entry, cancels []context.CancelCauseFunc) {
 	}
 	slices.SortFunc(open, func(a, b *entry) int { return cmp.Compare(b.order, a.order) })
 	for _, e := range open {
-		cancels = append(cancels, e.cancel)
+		if e.life != nil {
+			lives = append(lives, e.life)
+		}
 	}
-	return open, cancels
+	return open, lives
 }
 
 // quiet returns a channel that is closed once nothing is unsettled.
@@ -180,19 +177,21 @@ func (w *worker) changedLocked() {
 
 // fence cuts this worker off: nothing of it is settled any more, and its handlers
 // are told to stop.
-func (w *worker) fence(cause error) {
+func (w *worker) fence() {
 	w.mu.Lock()
 	w.fenced = true
-	var cancels []context.CancelCauseFunc
+	var lives []*lifetime
 	for e := range w.entries {
-		cancels = append(cancels, e.cancel)
+		if e.life != nil {
+			lives = append(lives, e.life)
+		}
 	}
-	w.entries, w.known, w.adopted = map[*entry]struct{}{}, map[string]int{}, map[string]int{}
+	w.entries, w.adopted = map[*entry]struct{}{}, map[string]int{}
 	w.changedLocked()
 	w.beatenLocked()
 	w.mu.Unlock()
-	for _, cancel := range cancels {
-		cancel(cause)
+	for _, life := range lives {
+		life.cancel()
 	}
 }
 

@@ -73,16 +73,16 @@ func TestAuditForgetsWhatArrived(t *testing.T) {
 func TestFenceEndsEverything(t *testing.T) {
 	t.Parallel()
 	w := newWorker(newKeys(""), "calculator")
-	ctx, cancel := context.WithCancelCause(t.Context())
+	life := &lifetime{Context: t.Context()}
 	e := w.take("a")
-	if !w.begin(e, cancel) {
+	if !w.begin(e, life) {
 		t.Fatal("a message that was just taken is settled")
 	}
 	quiet := w.quiet()
-	w.fence(errFenced)
+	w.fence()
 	<-quiet
-	if !errors.Is(context.Cause(ctx), errFenced) {
-		t.Errorf("handler's context ended with %v", context.Cause(ctx))
+	if !errors.Is(life.Err(), context.Canceled) {
+		t.Errorf("handler's context ended with %v", life.Err())
 	}
 	if w.end(e) {
 		t.Error("a fenced worker may still settle")

@@ -61,7 +61,7 @@ while i <= #ARGV do
   local record, claim, record_life, recorded = tonumber(ARGV[i + 7]), ARGV[i + 8], tonumber(ARGV[i + 9]), ARGV[i + 10]
   local follow = tonumber(ARGV[i + 11])
   local result = 0
-  if redis.call('LREM', backup, -1, raw) == 1 then
+  if redis.call('LREM', backup, '-1', raw) == 1 then
     result = 1
     if action == 'return' then
       put(instead, queue, suspects, alone, 'RPUSH')
