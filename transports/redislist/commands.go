@@ -55,6 +55,27 @@ const maxExchange = 256 << 10
 // Nor more messages: a script of hundreds would keep other clients waiting.
 const maxBatch = 128
 
+// A batchSize says how many messages to take at once, where Redis counts messages and
+// not bytes: as many of the last ones' size as make an exchange.
+type batchSize struct{ mean int } // of those, in bytes; 0: not known
+
+func (b *batchSize) most() int {
+	if b.mean == 0 {
+		return 1
+	}
+	return max(1, min(maxBatch, maxExchange/b.mean))
+}
+
+func (b *batchSize) note(raws []string) {
+	bytes := 0
+	for _, raw := range raws {
+		bytes += len(raw) + 1
+	}
+	if len(raws) > 0 {
+		b.mean = bytes / len(raws)
+	}
+}
+
 func (c *commands) signal() {
 	select {
 	case c.wake <- struct{}{}:

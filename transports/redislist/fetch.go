@@ -25,8 +25,9 @@ type fetcher struct {
 	clientID atomic.Int64 // of the present connection; 0 where the server does not tell
 	full     bool         // the last BLMOVE was refused for want of memory
 	gathered []*entry     // taken and not begun
-	crowd    int          // above 0: messages come in crowds; see crowdLasts
-	busy     time.Time    // when a long job last kept this worker from running a message alone
+	batch    batchSize
+	crowd    int       // above 0: messages come in crowds; see crowdLasts
+	busy     time.Time // when a long job last kept this worker from running a message alone
 }
 
 func newFetcher(s *server) *fetcher {
@@ -247,7 +248,7 @@ func (f *fetcher) take(w *worker, n int) (raws []string, err error) {
 		}
 		switch {
 		case n > 0 && (f.full || f.crowd > 0):
-			more = takeScript.call(f.ctx, p, []string{w.queue, w.backup, w.keys.workers(w.service)}, n, maxExchange)
+			more = takeScript.call(f.ctx, p, []string{w.queue, w.backup, w.keys.workers(w.service)}, min(n, f.batch.most()))
 		case n > 0:
 			behind = p.LLen(f.ctx, w.queue)
 		}
@@ -270,6 +271,7 @@ func (f *fetcher) take(w *worker, n int) (raws []string, err error) {
 	// A full Redis refuses BLMOVE, so that its queue could never be drained; the
 	// script gets through, but cannot wait.
 	f.full = err != nil && strings.Contains(err.Error(), "OOM") || f.full && len(raws) > 0
+	f.batch.note(raws)
 	switch {
 	case len(raws) > 1 || behind != nil && behind.Val() > 0:
 		f.crowd = crowdLasts

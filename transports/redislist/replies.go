@@ -78,8 +78,8 @@ func (r *replies) waiting() int {
 // has waited for as long as one pop; until then it waits there for the next call's
 // reply, which so costs that call nothing.
 func (r *replies) run() {
-	const most = 128
-	failures, count, idle := 0, 1, true
+	failures, idle := 0, true
+	var batch batchSize
 	for {
 		calls := r.waiting()
 		for ; calls == 0 && idle; calls = r.waiting() {
@@ -95,22 +95,19 @@ func (r *replies) run() {
 			// BLMPOP would be one command; Redis 6.2 does not know it.
 			first = p.BRPop(r.t.ctx, r.t.timing.block, r.key)
 			if calls > 1 { // the one reply that is awaited comes alone
-				more = p.RPopCount(r.t.ctx, r.key, count)
+				more = p.RPopCount(r.t.ctx, r.key, batch.most())
 			}
 		})
 		if r.t.ctx.Err() != nil {
 			return
 		}
-		bytes, n := 0, 0
-		for _, raw := range popped(first, more) {
+		raws := popped(first, more)
+		for _, raw := range raws {
 			r.deliver(raw)
-			bytes += len(raw)
-			n++
 		}
-		idle = n == 0
-		if n > 0 {
-			// RPOP counts messages, not bytes: large ones are read few at a time.
-			count = max(1, min(most, maxExchange/(bytes/n+1)))
+		batch.note(raws)
+		idle = len(raws) == 0
+		if !idle {
 			runtime.Gosched() // whoever has a reply goes on before the next are asked for
 		}
 		if err == nil {
