@@ -18,9 +18,9 @@ import (
 // drain queues requests, starts a worker, and measures the time from when the first is
 // taken until the last is settled: gone from the queue and from the backup lists.
 //
-// The base and ours drain the very same messages: bare requests of JSON-RPC, each answered on
-// a list of its own that expires, which is how the base works and ours too, if asked so. What
-// ours are made for are the notifications of redis-jobs, which nobody is answered.
+// Each drains calls as its own callers make them, and answers all of them: the base bare
+// requests, each on a list of its own that expires; ours messages with a header, on the one
+// list of the process that called. The notifications of redis-jobs are answered nowhere.
 func (r *oneRun) drain(ctx context.Context) (outcome, error) {
 	if err := r.fill(ctx); err != nil {
 		return outcome{}, fmt.Errorf("queue %d requests: %w", r.scenario.queued, err)
@@ -96,6 +96,13 @@ func (r *oneRun) drained(ctx context.Context, want int64) error {
 		}
 		return err
 	}
+	if r.system.ours() {
+		replies, err := r.client.LLen(ctx, replyList).Result()
+		if err == nil && replies < want {
+			err = fmt.Errorf("%d replies for %d requests", replies, want)
+		}
+		return err
+	}
 	// Of a long queue the first replies have expired when the last are written.
 	replies, err := r.client.DBSize(ctx).Result()
 	if err != nil {
@@ -112,6 +119,9 @@ func (r *oneRun) drained(ctx context.Context, want int64) error {
 	return err
 }
 
+// replyList is where the replies to our drained calls go, and stay.
+const replyList = "{journeyman}:r:00000000-0000-0000-0000-000000000000"
+
 func (r *oneRun) fill(ctx context.Context) error {
 	if r.system.jobs {
 		return r.notify(ctx)
@@ -120,9 +130,13 @@ func (r *oneRun) fill(ctx context.Context) error {
 	for left := r.scenario.queued; left > 0; {
 		var batch []any
 		for range min(left, 1000) {
-			body, err := letter.request(ids.next())
+			id := ids.next()
+			body, err := letter.request(id)
 			if err != nil {
 				return err
+			}
+			if r.system.ours() { // see docs/wire-redis.md
+				body = fmt.Appendf(nil, "Id: %s\nReply-To: %s\nMethod: add\nEnqueued: %d\n\n%s", id, replyList, time.Now().UnixMilli(), body)
 			}
 			batch = append(batch, body)
 		}

@@ -92,6 +92,10 @@ func bindParams(args []reflect.Value) (any, error) {
 	case 0:
 		return nil, nil
 	case 1:
+		switch values[0].(type) {
+		case bool, string, int, int64, float64:
+			return values, nil
+		}
 		var buf bytes.Buffer
 		enc := json.NewEncoder(&buf)
 		enc.SetEscapeHTML(false)

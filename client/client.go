@@ -148,7 +148,7 @@ func (c *Client) store(method string, raw json.RawMessage, result any) error {
 	if result == nil {
 		return nil
 	}
-	if err := json.Unmarshal(raw, result); err != nil {
+	if err := jsonrpc.Unmarshal(raw, result); err != nil {
 		return c.malformed(method, "its result does not fit into %v: %w", reflect.TypeOf(result), err)
 	}
 	return nil

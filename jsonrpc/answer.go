@@ -3,12 +3,11 @@ package jsonrpc
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
-	"sync"
 )
 
 // An Answer is what a Mux made of a body.
@@ -36,10 +35,6 @@ type Notification struct {
 	Err    error  // nil: it ran. Unlike a reply it holds the error itself, not only what callers may read
 }
 
-// concurrency bounds how many members of one batch run at once, so that a
-// caller does not get past the limit of its worker by batching.
-const concurrency = 8
-
 // Answer runs what body asks for and never fails: any bytes have a valid reply,
 // or none because all they hold is notifications. It does not modify body, but
 // handlers and the result share its memory.
@@ -50,119 +45,100 @@ const concurrency = 8
 // has ended no further member is begun: calls are answered with CodeTimeout or
 // CodeCanceled, and notifications end with [ErrNotBegun].
 func (m *Mux) Answer(ctx context.Context, body []byte) Answer {
-	members, batch, fault, err := parse(body)
-	if err != nil {
-		return Answer{Reply: errorReply(null, Errorf(CodeParse, "Parse error").WithData(err.Error()))}
+	w, reused := m.waiters.Get().(*waiter)
+	if !reused {
+		w = newWaiter()
 	}
-	if fault != "" {
-		return Answer{Reply: errorReply(null, invalid(fault))}
-	}
-	if batch {
-		m.settleAll(ctx, members)
+	if m.Grace > 0 {
+		go m.AnswerTo(ctx, body, w.tell) // a handler may have to be left behind
 	} else {
-		m.settle(ctx, &members[0])
+		m.AnswerTo(ctx, body, w.tell)
 	}
-	return collect(members, batch)
+	answer := <-w.answered
+	m.waiters.Put(w)
+	return answer
 }
 
-func (m *Mux) settleAll(ctx context.Context, members []request) {
-	var running sync.WaitGroup
-	slots := make(chan struct{}, concurrency)
-	for i := range members {
-		slots <- struct{}{}
-		running.Go(func() {
-			defer func() { <-slots }()
-			if r, ended := &members[i], ctx.Err(); ended != nil && r.fault == "" {
-				r.leave(memberContext(ctx, i), ended)
-			} else {
-				m.settle(memberContext(ctx, i), r)
-			}
-		})
-	}
-	running.Wait()
+// A waiter waits for one Answer after the other. It is reused, since with the function
+// that goes with it a channel costs more than what passes through it.
+type waiter struct {
+	answered chan Answer
+	tell     func(Answer)
 }
 
-func collect(members []request, batch bool) Answer {
-	var a Answer
-	for i := range members {
-		r := &members[i]
-		if r.abandoned {
-			a.Abandoned = r.err
-		}
-		switch {
-		case r.fault == "" && !r.call:
-			a.Notifications = append(a.Notifications, Notification{Method: r.method, Body: r.raw, Key: r.key, Err: r.err})
-		case !batch:
-			a.Reply = r.reply
-		default:
-			separator := byte(',')
-			if a.Reply == nil {
-				separator = '['
-			}
-			a.Reply = append(append(a.Reply, separator), r.reply...)
-		}
-	}
-	if batch && a.Reply != nil {
-		a.Reply = append(a.Reply, ']')
-	}
-	return a
+func newWaiter() *waiter {
+	w := &waiter{answered: make(chan Answer, 1)}
+	w.tell = func(a Answer) { w.answered <- a }
+	return w
 }
 
-// settle fills in r.reply or, for a notification, r.err.
-func (m *Mux) settle(ctx context.Context, r *request) {
-	if r.fault != "" {
-		r.reply = errorReply(r.id, invalid(r.fault))
+// AnswerTo does what Answer does, and spares the goroutine in which Answer runs the
+// handlers: it runs them in its caller's, and calls answered once with the Answer.
+// Mostly that is before AnswerTo returns; but members of a batch may still be at work
+// then, and for a handler that is stuck another goroutine calls answered, while AnswerTo
+// goes on for as long as the handler does. So nothing may depend on when AnswerTo returns,
+// nor on whether: a handler that ends its goroutine ends this one.
+func (m *Mux) AnswerTo(ctx context.Context, body []byte, answered func(Answer)) {
+	grow(0)
+	j, refused := m.read(ctx, body)
+	if refused != nil {
+		answered(Answer{Reply: refused})
 		return
 	}
-	r.key = Key(ctx)
-	var result json.RawMessage
-	var refusal *Error
-	if e := m.lookup(r.method); e == nil {
-		refusal = Errorf(CodeMethodNotFound, "Method not found").WithData(map[string]string{"method": r.method})
-		r.err = refusal
-	} else if result, r.err = m.execute(ctx, e, r); r.err != nil {
-		refusal = m.refusal(ctx, r)
-	}
-	switch {
-	case !r.call:
-	case refusal != nil:
-		r.reply = errorReply(r.id, refusal)
-	default:
-		r.reply = resultReply(r.id, result)
+	j.answered = answered
+	j.run()
+}
+
+// grow makes the stack of a goroutine that was started a moment ago large enough for
+// most handlers. It would become so anyway, step by step, but each step moves all
+// frames that there are by then, and that costs more than all the rest of an answer.
+//
+//go:noinline
+func grow(none int) {
+	if none > 0 { // it never is; what counts is the size of the frame
+		var room [6 << 10]byte
+		runtime.KeepAlive(&room)
 	}
 }
 
-// leave settles a request without running it, since its context has ended.
-func (r *request) leave(ctx context.Context, ended error) {
-	r.key, r.err = Key(ctx), fmt.Errorf("%w: %w", ErrNotBegun, ended)
-	if r.call {
-		r.reply = errorReply(r.id, public(r.err))
+// read returns what body asks for, or the reply that refuses it as a whole.
+func (m *Mux) read(ctx context.Context, body []byte) (j *job, refused []byte) {
+	j = &job{mux: m, ctx: ctx}
+	var fault string
+	var err error
+	j.members, j.batch, fault, err = parse(j.one[:0], body)
+	switch {
+	case err != nil:
+		return nil, errorReply(null, Errorf(CodeParse, "Parse error").WithData(err.Error()))
+	case fault != "":
+		return nil, errorReply(null, invalid(fault))
 	}
+	return j, nil
 }
 
 func invalid(fault string) *Error {
 	return Errorf(CodeInvalidRequest, "Invalid Request").WithData(fault)
 }
 
-// finish runs the method to its end and encodes its result, which can panic as well.
-func (e *entry) finish(ctx context.Context, params json.RawMessage) (result json.RawMessage, err error) {
-	stop := e.counts.start()
+// finish runs the method that r asks for to its end and encodes the reply,
+// whether it is owed or not: encoding a result can fail and panic as the method can.
+func (e *entry) finish(ctx context.Context, r *request) (reply []byte, err error) {
+	begin := e.counts.start()
 	err = errGone // unless the handler returns
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{value: v, stack: debug.Stack()}
 		}
-		stop(err)
+		e.counts.stop(begin, err)
 	}()
-	value, err := e.run(ctx, params)
+	value, err := e.run(ctx, r.params)
 	if err != nil {
 		return nil, err
 	}
-	result, err = marshal(value)
-	if err != nil {
+	if reply, err = resultReply(r.id, value); err != nil {
 		return nil, fmt.Errorf("encode result: %w", err)
 	}
-	return result, nil
+	return reply, nil
 }
 
 // refusal returns what the caller reads of r.err. What it may not read goes to

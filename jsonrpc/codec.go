@@ -37,17 +37,7 @@ func EncodeBatch(members ...[]byte) []byte {
 }
 
 func encode(id json.RawMessage, method string, params any) ([]byte, error) {
-	raw, err := marshal(params)
-	if err != nil {
-		return nil, fmt.Errorf("encode params: %w", err)
-	}
-	s := scanner{data: raw}
-	s.space()
-	first := s.peek()
-	if first != '{' && first != '[' && first != 'n' {
-		return nil, fmt.Errorf("encode params: want an array or an object, got %s (put single values into an array)", raw)
-	}
-	body := make([]byte, 0, len(raw)+len(method)+len(id)+48)
+	body := make([]byte, 0, len(id)+len(method)+64+sizeOf(params))
 	body = append(body, `{"jsonrpc":"2.0",`...)
 	if id != nil {
 		body = append(body, `"id":`...)
@@ -56,9 +46,21 @@ func encode(id json.RawMessage, method string, params any) ([]byte, error) {
 	}
 	body = append(body, `"method":`...)
 	body = appendString(body, method)
-	if first != 'n' {
-		body = append(body, `,"params":`...)
-		body = append(body, raw...)
+	without := len(body)
+	body = append(body, `,"params":`...)
+	at := len(body)
+	body, err := appendValue(body, params)
+	if err != nil {
+		return nil, fmt.Errorf("encode params: %w", err)
+	}
+	s := scanner{data: body, pos: at}
+	s.space()
+	switch s.peek() {
+	case '{', '[':
+	case 'n':
+		body = body[:without]
+	default:
+		return nil, fmt.Errorf("encode params: want an array or an object, got %s (put single values into an array)", body[at:])
 	}
 	return append(body, '}'), nil
 }

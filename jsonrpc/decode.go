@@ -17,7 +17,7 @@ func (r Request) Owed() bool { return r.Call || r.Err != nil }
 // DecodeRequests reads a body. A body that a Mux answers as a whole, since it is
 // not JSON or no possible batch, is refused with the error of that answer.
 func DecodeRequests(body []byte) (requests []Request, batch bool, refused *Error) {
-	members, batch, fault, err := parse(body)
+	members, batch, fault, err := parse(nil, body)
 	switch {
 	case err != nil:
 		return nil, batch, Errorf(CodeParse, "Parse error").WithData(err.Error())

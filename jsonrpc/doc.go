@@ -91,7 +91,8 @@
 // # The other side
 //
 // [EncodeCall], [EncodeNotification] and [EncodeBatch] write requests, [DecodeReply]
-// and [DecodeReplies] read what comes back. Package client does it for you.
+// and [DecodeReplies] read what comes back, and [Unmarshal] a result. Package client
+// does it for you.
 //
 // # Where the specification leaves a choice
 //

@@ -35,7 +35,7 @@ func (m *Mux) Window(body []byte) time.Duration {
 	if !m.dedupes { // most do not, and need not read every body twice
 		return longest
 	}
-	members, _, fault, err := parse(body)
+	members, _, fault, err := parse(nil, body)
 	if err != nil || fault != "" {
 		return longest
 	}
@@ -52,6 +52,9 @@ type idempotencyKey struct{}
 // WithKey returns a context for Answer to run a body under an idempotency key:
 // what is delivered again comes under the same one.
 func WithKey(ctx context.Context, key string) context.Context {
+	if key == Key(ctx) {
+		return ctx
+	}
 	return context.WithValue(ctx, idempotencyKey{}, key)
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -44,7 +45,9 @@ type Mux struct {
 	middleware []Middleware
 	since      time.Time
 	dedupes    bool // some method does
+	watch      watch
 	stuck      stuckRuns
+	waiters    sync.Pool
 }
 
 // An entry is a method that was registered.
@@ -127,7 +130,7 @@ func (m *Mux) lookup(name string) *entry {
 // not registered, and names it. Names that begin with rpc. are the same in every
 // service, so none of them is unknown in one.
 func (m *Mux) Unknown(body []byte) (method string, unknown bool) {
-	members, batch, _, err := parse(body)
+	members, batch, _, err := parse(nil, body)
 	if err != nil || batch || members[0].fault != "" {
 		return "", false
 	}
@@ -136,15 +139,4 @@ func (m *Mux) Unknown(body []byte) (method string, unknown bool) {
 		return "", false
 	}
 	return method, true
-}
-
-type entryKey struct{}
-
-// MethodName returns the name of the method that ctx was made for, "" outside of
-// a Handler.
-func MethodName(ctx context.Context) string {
-	if e, ok := ctx.Value(entryKey{}).(*entry); ok {
-		return e.name
-	}
-	return ""
 }

@@ -30,7 +30,7 @@ func (f *ParamFaults) err() error {
 	if len(f.Missing)+len(f.Unknown)+len(f.Twice)+f.Surplus+len(f.Mistyped) == 0 {
 		return nil
 	}
-	return Errorf(CodeInvalidParams, "Invalid params").WithData(f)
+	return Errorf(CodeInvalidParams, "Invalid params").WithData(*f) // a copy, so that f need not be on the heap
 }
 
 // A paramPlan is what reflection found out about the type of the params.
@@ -71,7 +71,7 @@ func (p *paramPlan) decode(params json.RawMessage, v reflect.Value) error {
 		if params == nil {
 			return nil
 		}
-		if err := json.Unmarshal(params, v.Addr().Interface()); err != nil {
+		if err := Unmarshal(params, v.Addr().Interface()); err != nil {
 			faults.mistyped("params", explain(err))
 		}
 		return faults.err()
@@ -80,7 +80,11 @@ func (p *paramPlan) decode(params json.RawMessage, v reflect.Value) error {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	seen := make([]bool, len(p.fields))
+	var few [16]bool // the usual number fits, and then it costs no memory
+	seen := few[:]
+	if len(p.fields) > len(few) {
+		seen = make([]bool, len(p.fields))
+	}
 	if err := p.scan(params, v, seen, &faults); err != nil {
 		return Errorf(CodeInvalidParams, "Invalid params").WithData(err.Error())
 	}
@@ -147,7 +151,7 @@ func (f *field) set(v reflect.Value, value json.RawMessage, faults *ParamFaults)
 		faults.mistyped(f.name, fmt.Sprintf("want %s, got null", jsonKind(f.typ)))
 		return
 	}
-	if err := json.Unmarshal(value, f.in(v).Addr().Interface()); err != nil {
+	if err := unmarshal(value, f.in(v).Addr().Interface()); err != nil {
 		faults.mistyped(f.name, explain(err))
 	}
 }

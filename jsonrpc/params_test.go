@@ -254,3 +254,19 @@ func TestFuncDefectiveParams(t *testing.T) {
 		}
 	}
 }
+
+// There is no limit to the number of params.
+func TestFuncManyParams(t *testing.T) {
+	t.Parallel()
+	type many struct{ A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P, Q, R int }
+	var mux jsonrpc.Mux
+	mux.Handle("m", same[many]())
+	reply := ask(t, &mux, `[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]`)
+	if reply.Error == nil || string(reply.Error.Data) != `{"missing":["R"]}` {
+		t.Errorf("got %+v, want that the last one is missing", reply)
+	}
+	reply = ask(t, &mux, `[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]`)
+	if want := encode(t, many{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}); string(reply.Result) != want {
+		t.Errorf("got %+v, want %s", reply, want)
+	}
+}

@@ -1,9 +1,6 @@
 package jsonrpc
 
-import (
-	"encoding/json"
-	"slices"
-)
+import "encoding/json"
 
 // MaxBatch is the greatest number of members in a batch. A longer one is
 // refused whole, since a short body can hold millions of invalid members and
@@ -27,10 +24,10 @@ type request struct {
 
 var null = json.RawMessage("null")
 
-// parse reads a whole body before anything of it is run. Its error is a parse
-// error; members that are JSON but no requests carry a fault instead. A batch
-// that may not be one has a fault of its own.
-func parse(body []byte) (members []request, batch bool, fault string, err error) {
+// parse reads a whole body before anything of it is run, and appends its requests to
+// members, which is empty. Its error is a parse error; members that are JSON but no
+// requests carry a fault instead. A batch that may not be one has a fault of its own.
+func parse(members []request, body []byte) (_ []request, batch bool, fault string, err error) {
 	s := scanner{data: body}
 	s.space()
 	if s.peek() != '[' {
@@ -38,7 +35,7 @@ func parse(body []byte) (members []request, batch bool, fault string, err error)
 		if err == nil {
 			err = s.end()
 		}
-		return []request{r}, false, "", err
+		return append(members, r), false, "", err
 	}
 	s.pos++
 	for first := true; ; first = false {
@@ -154,15 +151,4 @@ func (r *request) once(seen *bool, name string) {
 		r.refuse(name + " occurs twice")
 	}
 	*seen = true
-}
-
-// stringOf returns what a value says if it is a string.
-func stringOf(value json.RawMessage) (string, bool) {
-	if value[0] != '"' {
-		return "", false
-	}
-	if slices.Contains(value, '\\') {
-		return string(unquote(value, true)), true
-	}
-	return string(value[1 : len(value)-1]), true
 }

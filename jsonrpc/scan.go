@@ -86,7 +86,10 @@ func (s *scanner) name() ([]byte, error) {
 	}
 	s.pos++
 	s.space()
-	return unquote(quoted, escaped), nil
+	if escaped {
+		return []byte(unquote(quoted)), nil
+	}
+	return quoted[1 : len(quoted)-1], nil
 }
 
 // value reads one value, of which depth others are around it.
@@ -147,8 +150,12 @@ func (s *scanner) str() (quoted []byte, escaped bool, err error) {
 		return nil, false, s.fail("want a string")
 	}
 	start, ascii := s.pos, true
-	for s.pos++; s.pos < len(s.data); s.pos++ {
-		switch c := s.data[s.pos]; {
+	s.pos++
+	for {
+		n, low := plain(s.data[s.pos:])
+		s.pos += n
+		ascii = ascii && low
+		switch c := s.peek(); {
 		case c == '"':
 			s.pos++
 			quoted = s.data[start:s.pos]
@@ -161,13 +168,13 @@ func (s *scanner) str() (quoted []byte, escaped bool, err error) {
 			if err := s.escape(); err != nil {
 				return nil, false, err
 			}
-		case c < ' ':
+			s.pos++
+		case s.pos < len(s.data):
 			return nil, false, s.fail("control character in a string")
-		case c >= utf8.RuneSelf:
-			ascii = false
+		default:
+			return nil, false, s.fail("unexpected end in a string")
 		}
 	}
-	return nil, false, s.fail("unexpected end in a string")
 }
 
 // escape moves from a backslash to the last byte of its sequence.
@@ -231,16 +238,6 @@ func (s *scanner) literal(word string) error {
 	}
 	s.pos += len(word)
 	return nil
-}
-
-// unquote returns what a string says. quoted must come from str.
-func unquote(quoted []byte, escaped bool) []byte {
-	if !escaped {
-		return quoted[1 : len(quoted)-1]
-	}
-	var text string
-	_ = json.Unmarshal(quoted, &text) // str has accepted it
-	return []byte(text)
 }
 
 // check returns an error unless data is exactly one JSON value.

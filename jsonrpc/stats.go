@@ -41,18 +41,19 @@ type counts struct {
 	calls, errors, running, stuck, nanos atomic.Int64
 }
 
-// start counts one more run; the function it returns counts its end.
-func (c *counts) start() (stop func(error)) {
-	begin := time.Now()
+// start counts one more run, and stop its end.
+func (c *counts) start() (begin time.Time) {
 	c.calls.Add(1)
 	c.running.Add(1)
-	return func(err error) {
-		c.nanos.Add(int64(time.Since(begin)))
-		if err != nil {
-			c.errors.Add(1)
-		}
-		c.running.Add(-1)
+	return time.Now()
+}
+
+func (c *counts) stop(begin time.Time, err error) {
+	c.nanos.Add(int64(time.Since(begin)))
+	if err != nil {
+		c.errors.Add(1)
 	}
+	c.running.Add(-1)
 }
 
 // builtin returns the handler of a method that every Mux has, nil if name is

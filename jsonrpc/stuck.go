@@ -2,7 +2,6 @@ package jsonrpc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -38,7 +37,7 @@ func (m *Mux) Stuck() []StuckHandler {
 	defer m.stuck.mu.Unlock()
 	all := make([]StuckHandler, 0, len(m.stuck.since))
 	for r, since := range m.stuck.since {
-		all = append(all, StuckHandler{Method: r.entry.name, Key: Key(r.ctx), Since: since})
+		all = append(all, StuckHandler{Method: r.entry.name, Key: Key(r), Since: since})
 	}
 	slices.SortFunc(all, func(a, b StuckHandler) int { return a.Since.Compare(b.Since) })
 	return all
@@ -110,109 +109,3 @@ func (s *stuckRuns) remove(r *run) (stuck, wanted bool) {
 	}
 	return stuck, !r.givenUp
 }
-
-// execute runs the method that r asks for until it ends or is given up.
-func (m *Mux) execute(ctx context.Context, e *entry, r *request) (json.RawMessage, error) {
-	ctx = context.WithValue(ctx, entryKey{}, e)
-	deadline, limited := ctx.Deadline()
-	timeout := e.timeout
-	if timeout == 0 && !limited {
-		timeout = m.Timeout
-	}
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-		deadline, limited = ctx.Deadline()
-	}
-	if !limited || m.Grace <= 0 {
-		return e.finish(ctx, r.params)
-	}
-	running := run{mux: m, entry: e, ctx: ctx, began: time.Now(), ended: make(chan ending, 1)}
-	go running.run(r.params)
-	end, stuck := running.await(deadline)
-	if stuck {
-		end, r.abandoned = running.outlast(r.call && e.dedupe == 0)
-	}
-	return end.result, end.err
-}
-
-// A run is a handler in a goroutine of its own, so that it can be given up.
-type run struct {
-	mux   *Mux
-	entry *entry
-	ctx   context.Context
-	began time.Time
-	ended chan ending // buffered: nobody may be there to take it
-
-	over, givenUp bool // guarded by mux.stuck.mu
-}
-
-type ending struct {
-	result json.RawMessage
-	err    error
-}
-
-func (r *run) run(params json.RawMessage) {
-	end := ending{err: errGone}
-	defer func() {
-		stuck, wanted := r.mux.stuck.remove(r)
-		r.ended <- end
-		if !stuck {
-			return
-		}
-		what := "stuck handler has returned after all"
-		if !wanted {
-			what += "; its result is dropped"
-		}
-		r.mux.logger().WarnContext(r.ctx, what,
-			"method", r.entry.name, "key", Key(r.ctx), "after", r.age().String(), "failed", end.err != nil)
-	}()
-	end.result, end.err = r.entry.finish(r.ctx, params)
-}
-
-// await returns what the handler made of it, or that it is stuck. The grace is counted
-// from when this process sees that the deadline has passed, and in two halves: a
-// process that was stopped meanwhile owes its handlers the time to see it, too. That
-// ctx was cancelled earlier makes nobody stuck: to finish all the same is a handler's
-// good right.
-func (r *run) await(deadline time.Time) (end ending, stuck bool) {
-	half := r.mux.Grace / 2
-	for _, patience := range []time.Duration{time.Until(deadline), half, r.mux.Grace - half} {
-		timer := time.NewTimer(patience)
-		select {
-		case end := <-r.ended:
-			timer.Stop()
-			return end, false
-		case <-timer.C:
-		}
-	}
-	if r.mux.stuck.add(r) {
-		return ending{}, true
-	}
-	return <-r.ended, false
-}
-
-// outlast returns what becomes of a stuck handler. With atOnce it is given up now,
-// otherwise when it has to be.
-func (r *run) outlast(atOnce bool) (end ending, abandoned bool) {
-	what := "handler does not return; its caller is told so"
-	if !atOnce {
-		what = "handler does not return; waiting for it"
-	}
-	r.mux.logger().ErrorContext(r.ctx, what,
-		"method", r.entry.name, "key", Key(r.ctx), "after", r.age().String(), "stuck", len(r.mux.Stuck()))
-	if !atOnce {
-		select {
-		case end := <-r.ended:
-			return end, false
-		case <-r.mux.stuck.abandoned():
-		}
-	}
-	if !r.mux.stuck.giveUp(r) {
-		return <-r.ended, false
-	}
-	return ending{err: fmt.Errorf("%w, %v after it began", ErrStuck, r.age())}, !atOnce
-}
-
-func (r *run) age() time.Duration { return time.Since(r.began).Round(time.Millisecond) }

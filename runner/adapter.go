@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,13 +38,33 @@ func (a *adapter) serves(slots int) transports.Service {
 	return s
 }
 
-// handle is a transports.Handler.
+// handle is a transports.Handler. Where the transport lets it, the method runs in the
+// goroutine of the transport, and a stuck one keeps that; otherwise in one of its own.
 func (a *adapter) handle(ctx context.Context, m transports.Message) transports.Outcome {
-	a.running.Add(1)
-	defer a.running.Add(-1)
 	start := time.Now()
-	answer := a.mux.Answer(jsonrpc.WithKey(ctx, m.Key), m.Body)
-	a.log.Debug("answered", "method", m.Method, "id", m.ID, "ms", time.Since(start).Milliseconds())
+	a.running.Add(1)
+	ctx = jsonrpc.WithKey(ctx, m.Key)
+	settler := transports.SettlerOf(ctx)
+	if settler == nil {
+		defer a.running.Add(-1)
+		return a.outcome(ctx, m, a.mux.Answer(ctx, m.Body), start)
+	}
+	var answered sync.WaitGroup // members of a batch may be at work yet when AnswerTo returns
+	answered.Add(1)
+	a.mux.AnswerTo(ctx, m.Body, func(answer jsonrpc.Answer) {
+		defer answered.Done()
+		defer a.running.Add(-1)
+		settler.Settle(a.outcome(ctx, m, answer, start))
+	})
+	answered.Wait()
+	return transports.Outcome{}
+}
+
+// outcome says what becomes of a message after the mux has answered it.
+func (a *adapter) outcome(ctx context.Context, m transports.Message, answer jsonrpc.Answer, start time.Time) transports.Outcome {
+	if a.log.Enabled(ctx, slog.LevelDebug) {
+		a.log.Debug("answered", "method", m.Method, "id", m.ID, "ms", time.Since(start).Milliseconds())
+	}
 	if a.isElsewhere(ctx, m, answer) {
 		return transports.Outcome{Verdict: transports.NotMine}
 	}

@@ -31,13 +31,13 @@ func plan() map[string]row {
 		".": {ours: []string{"services", "runner", "dial"}},
 
 		// The three that know nothing of each other.
-		"jsonrpc":    {libraries: []string{jsonSchema}},
+		"jsonrpc":    {ours: []string{"internal/lifetime"}, libraries: []string{jsonSchema}},
 		"transports": {},
 		"events":     {},
 
 		"jsonrpc/middleware":       {ours: []string{"jsonrpc"}},
 		"transports/memory":        {ours: []string{"transports"}},
-		"transports/redislist":     {ours: []string{"transports"}, libraries: []string{goRedis, uuid}},
+		"transports/redislist":     {ours: []string{"transports", "internal/lifetime"}, libraries: []string{goRedis, uuid}},
 		"transports/rabbitmq":      {ours: []string{"transports"}, libraries: []string{amqp, uuid}},
 		"transports/httprpc":       {ours: []string{"transports"}, libraries: []string{uuid}},
 		"transports/transporttest": {ours: []string{"transports"}, libraries: []string{cmp, goleak}},
@@ -52,6 +52,7 @@ func plan() map[string]row {
 		"internal/procfile":        {},
 		"internal/children":        {},
 		"internal/load":            {},
+		"internal/lifetime":        {},
 		"internal/foreman":         {ours: []string{"internal/procfile", "internal/children"}},
 		"internal/devbroker":       {ours: []string{"internal/children"}, libraries: []string{goRedis, miniredis}},
 		"internal/brokertest":      {ours: []string{"internal/children"}, libraries: []string{goRedis, amqp, testcontain}},

@@ -27,7 +27,7 @@ func TestConformance(t *testing.T) {
 		Lacks: []transporttest.Feature{
 			transporttest.Durable, transporttest.SharedQueue, transporttest.Redelivers, transporttest.Retries,
 			transporttest.Buries, transporttest.GivesBack, transporttest.Suspects, transporttest.Follows,
-			transporttest.Histories, transporttest.Dedupes, transporttest.Delays, transporttest.Unique,
+			transporttest.Histories, transporttest.Settles, transporttest.Dedupes, transporttest.Delays, transporttest.Unique,
 			transporttest.Caps, transporttest.Binds, transporttest.Describes, transporttest.Locates,
 			transporttest.Pauses, transporttest.DeadLetters, transporttest.Restarts,
 			transporttest.Pings, // there is no broker that could answer while no service is up
@@ -43,6 +43,8 @@ func TestConformance(t *testing.T) {
 			"stops under load lose nothing and run nothing twice",
 			"Close gives unfinished work to another worker",
 			"Close does not wait for a stuck handler",
+			"a message can be settled before its handler returns",
+			"who holds the settler may end the goroutine",
 			"Retry runs a message again, later and counted",
 			"a message that waits for its retry survives its worker",
 			"a retried message knows how its attempts ended",

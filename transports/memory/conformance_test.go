@@ -23,8 +23,10 @@ func TestConformance(t *testing.T) {
 			}
 		},
 		// There is nothing between this broker and its users that could fail.
-		Lacks: []transporttest.Feature{transporttest.Binds, transporttest.Freezes, transporttest.Restarts},
+		Lacks: []transporttest.Feature{transporttest.Settles, transporttest.Binds, transporttest.Freezes, transporttest.Restarts},
 		Skips: []string{
+			"a message can be settled before its handler returns",
+			"who holds the settler may end the goroutine",
 			"a bound method has workers of its own",
 			"cancelled calls return while the broker is frozen",
 			"an idle worker stops while the broker is frozen",

@@ -2,10 +2,13 @@ package redislist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 
+	"github.com/journeyman-go/journeyman/internal/lifetime"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -42,18 +45,57 @@ func (s *server) begin(w *worker, e *entry) {
 	s.pool.do(job{worker: w, entry: e})
 }
 
+// An attempt is a message in the hands of its handler, and the handler's context.
+type attempt struct {
+	lifetime.Context
+	server *server
+	worker *worker
+	entry  *entry      // nil once it is settled: a handler may keep its context, and should not keep the message
+	lent   atomic.Bool // the Settler was asked for
+}
+
 // runHandler takes a message from its slot to its settlement.
 func (s *server) runHandler(w *worker, e *entry) {
-	defer s.handlers.Done()
-	defer s.vacate(w, e)
-	life := &lifetime{Context: s.values}
-	if !e.frame.Expires.IsZero() {
-		life.deadline = s.clock.toLocal(e.frame.Expires)
+	a := &attempt{server: s, worker: w, entry: e}
+	m := s.localized(e.frame.Message)
+	a.Init(s.values, m.Expires)
+	defer a.Release()
+	if !w.begin(e, &a.Context) {
+		s.vacate(w, e)
+		return
 	}
-	defer life.release()
-	if w.begin(e, life) {
-		s.handle(life, w, e)
+	if instead := s.insteadOf(a, m, w, e); instead != nil {
+		if a.decide() != nil {
+			s.conclude(w, instead)
+		}
+		return
 	}
+	s.call(a, m)
+}
+
+// Value implements context.Context.
+func (a *attempt) Value(key any) any {
+	if key == (transports.SettlerKey{}) {
+		a.lent.Store(true)
+		return transports.Settler(a)
+	}
+	return a.Context.Value(key)
+}
+
+// Settle implements transports.Settler.
+func (a *attempt) Settle(o transports.Outcome) {
+	if e := a.decide(); e != nil {
+		a.server.conclude(a.worker, a.server.settlementOf(e, o))
+	}
+}
+
+// decide returns the message to the first who asks, and then nil.
+func (a *attempt) decide() *entry {
+	a.worker.mu.Lock()
+	defer a.worker.mu.Unlock()
+	e := a.entry
+	a.entry = nil
+	return e
 }
 
 // vacate frees what a message's handler held.
@@ -65,12 +107,13 @@ func (s *server) vacate(w *worker, e *entry) {
 			w.stir()
 		}
 	}
+	s.handlers.Done()
 }
 
-// handle runs one message to its settlement.
-func (s *server) handle(ctx context.Context, w *worker, e *entry) {
-	out := s.process(ctx, w, e)
-	if !w.end(e) {
+// conclude settles a message that is in the hands of its handler.
+func (s *server) conclude(w *worker, out *settlement) {
+	defer s.vacate(w, out.entry)
+	if !w.end(out.entry) {
 		// Given back or fenced: the result is somebody else's to give.
 		s.stats.notMine.Add(1)
 		return
@@ -90,9 +133,9 @@ func (s *server) handle(ctx context.Context, w *worker, e *entry) {
 	}
 }
 
-// process calls the handler, unless there is a reason not to, and returns what is to
-// become of the message.
-func (s *server) process(ctx context.Context, w *worker, e *entry) *settlement {
+// insteadOf returns how a message is settled whose handler must not be called, nil if
+// there is no reason against it.
+func (s *server) insteadOf(ctx context.Context, m transports.Message, w *worker, e *entry) *settlement {
 	f := &e.frame
 	expired := !f.Expires.IsZero() && !s.clock.now().Before(f.Expires)
 	switch {
@@ -102,7 +145,6 @@ func (s *server) process(ctx context.Context, w *worker, e *entry) *settlement {
 		// Nobody waits for it any more, but somebody must see what kills workers.
 		return s.giveUp(e, fmt.Sprintf("it expired after %d workers had died, or been replaced, while they ran it", f.deaths))
 	}
-	m := s.localized(f.Message)
 	if f.Unique != "" {
 		_ = s.releaseUnique(ctx, s.service.Name, m) // otherwise the key expires, and the log has said so
 	}
@@ -120,7 +162,7 @@ func (s *server) process(ctx context.Context, w *worker, e *entry) *settlement {
 			return instead
 		}
 	}
-	return s.settlementOf(e, s.call(ctx, m))
+	return nil
 }
 
 // localized returns a message with its times by this process's clock.
@@ -140,16 +182,24 @@ func (s *server) localized(m transports.Message) transports.Message {
 
 // call runs the handler. A panic is a fault of whoever joined handler and
 // transport; it must not take the process and other people's requests along, and
-// the message is kept where people find it.
-func (s *server) call(ctx context.Context, m transports.Message) (outcome transports.Outcome) {
+// the message is kept where people find it. So it is where a handler ends its
+// goroutine, unless that is for another one to settle.
+func (s *server) call(a *attempt, m transports.Message) {
+	returned := false
+	outcome := transports.Outcome{Verdict: transports.Bury, Err: errors.New("the handler ended its goroutine")}
 	defer func() {
-		if v := recover(); v != nil {
+		v := recover()
+		if v != nil {
 			s.log.Error("handler panicked, request buried", "service", s.service.Name, "method", m.Method,
 				"panic", v, "stack", string(debug.Stack()))
-			outcome = transports.Outcome{Verdict: transports.Bury, Err: fmt.Errorf("panic: %v", v)}
+			outcome.Err = fmt.Errorf("panic: %v", v)
+		}
+		if returned || v != nil || !a.lent.Load() {
+			a.Settle(outcome)
 		}
 	}()
-	return s.service.Handler(ctx, m)
+	outcome = s.service.Handler(a, m)
+	returned = true
 }
 
 // settle sends a settlement off.

@@ -3,6 +3,8 @@ package redislist
 import (
 	"context"
 	"time"
+
+	"github.com/journeyman-go/journeyman/internal/lifetime"
 )
 
 // news is what a beat tells a worker beside the time.
@@ -19,7 +21,7 @@ func (w *worker) renew(sent time.Time, n news) (stir bool) {
 	w.mu.Lock()
 	stir = n.paused && !w.news.paused || n.suspects > 0 && w.news.suspects == 0 || n.alone > 0 && w.news.alone == 0
 	w.leased, w.news = sent, n
-	var lives []*lifetime // whose callers have gone
+	var lives []*lifetime.Context // whose callers have gone
 	for e := range w.entries {
 		if e.life != nil && e.isIn(n.cancelled) {
 			lives = append(lives, e.life)
@@ -28,7 +30,7 @@ func (w *worker) renew(sent time.Time, n news) (stir bool) {
 	w.beatenLocked()
 	w.mu.Unlock()
 	for _, life := range lives {
-		life.cancel()
+		life.Cancel()
 	}
 	return stir
 }

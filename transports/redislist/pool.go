@@ -57,15 +57,13 @@ func (p *pool[T]) work() {
 	p.mu.Lock()
 	for {
 		p.waking = false
-		for len(p.waiting) > 0 {
-			job := p.waiting[0]
-			p.waiting = p.waiting[1:]
+		for p.first < len(p.waiting) {
+			job := p.nextLocked()
 			p.wakeLocked()
 			p.mu.Unlock()
 			p.run(job)
 			p.mu.Lock()
 		}
-		p.waiting = nil
 		if p.closed {
 			break
 		}

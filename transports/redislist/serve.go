@@ -196,7 +196,7 @@ func (s *server) giveBack(w *worker) {
 		s.settle(w, &settlement{entry: e, action: actReturn, next: redelivered(e.raw)})
 	}
 	for _, life := range lives {
-		life.cancel()
+		life.Cancel()
 	}
 	if within(s.timing.closing, w.quiet()) {
 		s.leave(w)

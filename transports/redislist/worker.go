@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/journeyman-go/journeyman/internal/lifetime"
 )
 
 // errFenced ends a worker that others have declared dead: its messages are theirs.
@@ -48,9 +50,9 @@ type worker struct {
 type entry struct {
 	frame frame
 	raw   string
-	order uint64    // the younger the higher
-	life  *lifetime // of its handler, once that was begun; guarded by worker.mu
-	ended bool      // its settlement is decided; guarded by worker.mu
+	order uint64            // the younger the higher
+	life  *lifetime.Context // of its handler, once that was begun; guarded by worker.mu
+	ended bool              // its settlement is decided; guarded by worker.mu
 
 	cautious bool // a suspect that holds one of server.cautious
 
@@ -99,7 +101,7 @@ func (w *worker) count() int {
 
 // begin notes the lifetime of an entry's handler. It returns false where the entry's
 // settlement is decided already.
-func (w *worker) begin(e *entry, life *lifetime) bool {
+func (w *worker) begin(e *entry, life *lifetime.Context) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e.life = life
@@ -137,7 +139,7 @@ func (w *worker) forget(e *entry) {
 
 // endAll decides the settlement of all entries where it is open. It returns them,
 // youngest first, and the lifetimes of their handlers.
-func (w *worker) endAll() (open []*entry, lives []*lifetime) {
+func (w *worker) endAll() (open []*entry, lives []*lifetime.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.fenced {
@@ -180,7 +182,7 @@ func (w *worker) changedLocked() {
 func (w *worker) fence() {
 	w.mu.Lock()
 	w.fenced = true
-	var lives []*lifetime
+	var lives []*lifetime.Context
 	for e := range w.entries {
 		if e.life != nil {
 			lives = append(lives, e.life)
@@ -191,7 +193,7 @@ func (w *worker) fence() {
 	w.beatenLocked()
 	w.mu.Unlock()
 	for _, life := range lives {
-		life.cancel()
+		life.Cancel()
 	}
 }
 

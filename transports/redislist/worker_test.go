@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/journeyman-go/journeyman/internal/lifetime"
 )
 
 func auditOf(t *testing.T, w *worker, during func(), list ...string) int {
@@ -73,9 +75,10 @@ func TestAuditForgetsWhatArrived(t *testing.T) {
 func TestFenceEndsEverything(t *testing.T) {
 	t.Parallel()
 	w := newWorker(newKeys(""), "calculator")
-	life := &lifetime{Context: t.Context()}
+	var life lifetime.Context
+	life.Init(t.Context(), time.Time{})
 	e := w.take("a")
-	if !w.begin(e, life) {
+	if !w.begin(e, &life) {
 		t.Fatal("a message that was just taken is settled")
 	}
 	quiet := w.quiet()

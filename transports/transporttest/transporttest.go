@@ -96,6 +96,7 @@ const (
 	Suspects    Feature = "Suspects"    // the verdict Suspect, and ErrBuried
 	Follows     Feature = "Follows"     // Outcome.Follow
 	Histories   Feature = "Histories"   // Message.History
+	Settles     Feature = "Settles"     // transports.Settler
 	Dedupes     Feature = "Dedupes"     // Service.Dedupe and Outcome.Keep
 	Delays      Feature = "Delays"      // Message.NotBefore
 	Unique      Feature = "Unique"      // Message.Unique
@@ -123,7 +124,7 @@ type testCase struct {
 func cases() []testCase {
 	return slices.Concat(
 		bodyCases(), callCases(), deadlineCases(), cancelCases(), queueCases(), stopCases(),
-		closeCases(), panicCases(), verdictCases(), suspectCases(), dedupeCases(), sendCases(), uniqueCases(),
+		closeCases(), panicCases(), settlerCases(), verdictCases(), suspectCases(), dedupeCases(), sendCases(), uniqueCases(),
 		capCases(), bindingCases(), inspectCases(), pauseCases(), deadLetterCases(), faultCases(),
 	)
 }
