@@ -9,6 +9,7 @@ import (
 
 	"github.com/journeyman-go/journeyman/client"
 	"github.com/journeyman-go/journeyman/dial"
+	"github.com/journeyman-go/journeyman/internal/heap"
 	"github.com/journeyman-go/journeyman/runner"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -48,6 +49,7 @@ func openBatches(carrier string) func(target) (caller, error) {
 // openVia opens a transport for each address: over HTTP callers have one for each
 // worker, and with a broker there is one.
 func openVia(carrier string, t target) (*ours, error) {
+	heap.Tune() // as package runner does in the processes in which calls are made
 	o := &ours{work: t.Work, params: t.Work.params()}
 	for _, url := range t.URLs {
 		link, err := dial.Open(destination(carrier, url))

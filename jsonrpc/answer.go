@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"time"
 )
 
 // An Answer is what a Mux made of a body.
@@ -120,16 +121,16 @@ func invalid(fault string) *Error {
 	return Errorf(CodeInvalidRequest, "Invalid Request").WithData(fault)
 }
 
-// finish runs the method that r asks for to its end and encodes the reply,
+// finish runs the method that r asks for, from now on, to its end and encodes the reply,
 // whether it is owed or not: encoding a result can fail and panic as the method can.
-func (e *entry) finish(ctx context.Context, r *request) (reply []byte, err error) {
-	begin := e.counts.start()
+func (e *entry) finish(ctx context.Context, r *request, began time.Time) (reply []byte, err error) {
+	e.counts.start()
 	err = errGone // unless the handler returns
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{value: v, stack: debug.Stack()}
 		}
-		e.counts.stop(begin, err)
+		e.counts.stop(began, err)
 	}()
 	value, err := e.run(ctx, r.params)
 	if err != nil {

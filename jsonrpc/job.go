@@ -57,11 +57,11 @@ func (j *job) settle(i int) (inCharge bool) {
 	if j.batch {
 		ctx = memberContext(ctx, i)
 	}
-	switch ended := ctx.Err(); {
+	switch {
 	case r.fault != "":
 		r.reply = errorReply(r.id, invalid(r.fault))
-	case j.batch && ended != nil:
-		r.leave(ctx, ended)
+	case j.batch && ctx.Err() != nil:
+		r.leave(ctx, ctx.Err())
 	default:
 		e := j.mux.lookup(r.method)
 		if e != nil {

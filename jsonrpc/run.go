@@ -46,6 +46,7 @@ func MethodName(ctx context.Context) string {
 // execute runs the method that req asks for, and concludes it unless it was given up:
 // then it returns false.
 func (j *job) execute(ctx context.Context, e *entry, req *request) (inCharge bool) {
+	began := time.Now()
 	deadline, limited := ctx.Deadline()
 	timeout := e.timeout
 	if timeout == 0 && !limited {
@@ -53,12 +54,12 @@ func (j *job) execute(ctx context.Context, e *entry, req *request) (inCharge boo
 	}
 	if timeout > 0 {
 		bounded := new(lifetime.Context)
-		bounded.Init(ctx, time.Now().Add(timeout))
+		bounded.Init(ctx, began.Add(timeout))
 		defer bounded.Release()
 		ctx = bounded
 		deadline, limited = ctx.Deadline()
 	}
-	r := &run{Context: ctx, job: j, request: req, entry: e, began: time.Now()}
+	r := &run{Context: ctx, job: j, request: req, entry: e, began: began}
 	if limited && j.mux.Grace > 0 {
 		r.deadline = deadline
 		j.mux.watch.add(r)
@@ -69,7 +70,7 @@ func (j *job) execute(ctx context.Context, e *entry, req *request) (inCharge boo
 			r.end(nil, errGone)
 		}
 	}()
-	reply, err := e.finish(r, req)
+	reply, err := e.finish(r, req, r.began)
 	returned = true
 	return r.end(reply, err)
 }

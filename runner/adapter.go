@@ -41,7 +41,10 @@ func (a *adapter) serves(slots int) transports.Service {
 // handle is a transports.Handler. Where the transport lets it, the method runs in the
 // goroutine of the transport, and a stuck one keeps that; otherwise in one of its own.
 func (a *adapter) handle(ctx context.Context, m transports.Message) transports.Outcome {
-	start := time.Now()
+	var start time.Time // for the log alone
+	if a.log.Enabled(ctx, slog.LevelDebug) {
+		start = time.Now()
+	}
 	a.running.Add(1)
 	ctx = jsonrpc.WithKey(ctx, m.Key)
 	settler := transports.SettlerOf(ctx)
@@ -62,7 +65,7 @@ func (a *adapter) handle(ctx context.Context, m transports.Message) transports.O
 
 // outcome says what becomes of a message after the mux has answered it.
 func (a *adapter) outcome(ctx context.Context, m transports.Message, answer jsonrpc.Answer, start time.Time) transports.Outcome {
-	if a.log.Enabled(ctx, slog.LevelDebug) {
+	if !start.IsZero() {
 		a.log.Debug("answered", "method", m.Method, "id", m.ID, "ms", time.Since(start).Milliseconds())
 	}
 	if a.isElsewhere(ctx, m, answer) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/journeyman-go/journeyman/client"
+	"github.com/journeyman-go/journeyman/internal/heap"
 	"github.com/journeyman-go/journeyman/internal/load"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 )
@@ -124,6 +126,9 @@ func (b *benchmark) first(ctx context.Context, to *client.Client, explain func(c
 
 func (b *benchmark) run(ctx context.Context, to *client.Client) {
 	b.opens = time.Now().Add(b.plan.Warmup)
+	if os.Getenv("GOGC") == "" {
+		defer heap.Tune()() // it must not be slower than the processes that call
+	}
 	b.report = load.Run(ctx, b.plan, func(ctx context.Context, _ int) error {
 		begun := time.Now()
 		_, err := to.CallRaw(ctx, b.method, b.params)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/heap"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -49,6 +50,9 @@ type work struct {
 // run returns nil after a stop that was asked for, even if calls had to be handed
 // back, and an error if the work ended by itself or asked for the end.
 func (l lifecycle) run(ctx context.Context, w work) error {
+	if os.Getenv("GOGC") == "" {
+		defer heap.Tune()()
+	}
 	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTaking()
 	done := make(chan error, 1)

@@ -53,13 +53,14 @@ func plan() map[string]row {
 		"internal/children":        {},
 		"internal/load":            {},
 		"internal/lifetime":        {},
+		"internal/heap":            {},
 		"internal/foreman":         {ours: []string{"internal/procfile", "internal/children"}},
 		"internal/devbroker":       {ours: []string{"internal/children"}, libraries: []string{goRedis, miniredis}},
 		"internal/brokertest":      {ours: []string{"internal/children"}, libraries: []string{goRedis, amqp, testcontain}},
 		"runner": {
 			ours: []string{
 				"jsonrpc", "jsonrpc/middleware", "transports", "events", "client", "gateway",
-				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/load",
+				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/heap", "internal/load",
 			},
 			libraries: []string{
 				"github.com/urfave/cli/v2", "github.com/kelseyhightower/envconfig", "github.com/joho/godotenv",

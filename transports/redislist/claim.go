@@ -59,7 +59,7 @@ func (s *server) repeat(e *entry, record string) *settlement {
 	case ok:
 		s.address(e, out, []byte(reply))
 	case s.keys.isReplies(e.frame.replyTo):
-		out.replyTo, out.life = e.frame.replyTo, s.replyLife(e.frame.Expires)
+		out.replyTo, out.life = e.frame.replyTo, replyLife(e, s.timing.reply)
 		out.reply = encodeNoReply(e.frame.ID, "the key was used by a notification, which has no reply")
 	}
 	return out

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -198,7 +197,6 @@ func (f *fetcher) beginGathered(w *worker) {
 	}
 	clear(f.gathered)
 	f.gathered = f.gathered[:0]
-	runtime.Gosched()
 }
 
 // acquire waits for a free slot and takes as many as are free, up to one batch.

@@ -1,7 +1,6 @@
 package redislist
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -57,6 +56,7 @@ type attempt struct {
 // runHandler takes a message from its slot to its settlement.
 func (s *server) runHandler(w *worker, e *entry) {
 	a := &attempt{server: s, worker: w, entry: e}
+	e.began = s.clock.now()
 	m := s.localized(e.frame.Message)
 	a.Init(s.values, m.Expires)
 	defer a.Release()
@@ -64,7 +64,7 @@ func (s *server) runHandler(w *worker, e *entry) {
 		s.vacate(w, e)
 		return
 	}
-	if instead := s.insteadOf(a, m, w, e); instead != nil {
+	if instead := s.insteadOf(a, m); instead != nil {
 		if a.decide() != nil {
 			s.conclude(w, instead)
 		}
@@ -135,9 +135,10 @@ func (s *server) conclude(w *worker, out *settlement) {
 
 // insteadOf returns how a message is settled whose handler must not be called, nil if
 // there is no reason against it.
-func (s *server) insteadOf(ctx context.Context, m transports.Message, w *worker, e *entry) *settlement {
+func (s *server) insteadOf(a *attempt, m transports.Message) *settlement {
+	w, e := a.worker, a.entry
 	f := &e.frame
-	expired := !f.Expires.IsZero() && !s.clock.now().Before(f.Expires)
+	expired := !f.Expires.IsZero() && !e.began.Before(f.Expires)
 	switch {
 	case f.deaths > mostDeaths:
 		return s.giveUp(e, fmt.Sprintf("%d workers died, or had to be replaced, while they ran it", f.deaths))
@@ -146,7 +147,7 @@ func (s *server) insteadOf(ctx context.Context, m transports.Message, w *worker,
 		return s.giveUp(e, fmt.Sprintf("it expired after %d workers had died, or been replaced, while they ran it", f.deaths))
 	}
 	if f.Unique != "" {
-		_ = s.releaseUnique(ctx, s.service.Name, m) // otherwise the key expires, and the log has said so
+		_ = s.releaseUnique(a, s.service.Name, m) // otherwise the key expires, and the log has said so
 	}
 	switch {
 	case expired:
@@ -157,7 +158,7 @@ func (s *server) insteadOf(ctx context.Context, m transports.Message, w *worker,
 		return &settlement{entry: e, action: actDone}
 	}
 	if s.service.Dedupe != nil && m.Key != "" && s.service.Dedupe(m) {
-		if instead := s.claim(ctx, w, e); instead != nil {
+		if instead := s.claim(a, w, e); instead != nil {
 			instead.claim = e.claim
 			return instead
 		}

@@ -61,7 +61,7 @@ func (s *server) address(e *entry, out *settlement, reply []byte) {
 	if e.frame.bare {
 		out.replyTo, out.reply, out.life = bareReplyList(e.frame.Body), reply, s.timing.article
 	} else if s.keys.isReplies(e.frame.replyTo) {
-		out.replyTo, out.reply, out.life = e.frame.replyTo, encodeReply(e.frame.ID, reply), s.replyLife(e.frame.Expires)
+		out.replyTo, out.reply, out.life = e.frame.replyTo, encodeReply(e.frame.ID, reply), replyLife(e, s.timing.reply)
 	}
 	if out.replyTo == "" {
 		s.unanswered(e)
@@ -80,7 +80,7 @@ func (s *server) giveUp(e *entry, why string) *settlement {
 			out.replyTo, out.reply, out.life = list, bareGivenUp(list, why), s.timing.article
 		}
 	case s.keys.isReplies(e.frame.replyTo):
-		out.replyTo, out.reply, out.life = e.frame.replyTo, encodeNoReply(e.frame.ID, givenUp+why), s.replyLife(e.frame.Expires)
+		out.replyTo, out.reply, out.life = e.frame.replyTo, encodeNoReply(e.frame.ID, givenUp+why), replyLife(e, s.timing.reply)
 	}
 	return out
 }
@@ -172,13 +172,13 @@ func (s *server) historyToBroker(history []transports.Attempt) []transports.Atte
 	return history
 }
 
-// replyLife is how long a caller's reply list lives on after a reply: longer than
-// the caller waits.
-func (s *server) replyLife(expires time.Time) time.Duration {
-	if expires.IsZero() {
-		return s.timing.reply
+// replyLife is how long a caller's reply list lives on after a reply: longer, by least,
+// than the caller waits.
+func replyLife(e *entry, least time.Duration) time.Duration {
+	if e.frame.Expires.IsZero() {
+		return least
 	}
-	return min(max(s.timing.reply, expires.Sub(s.clock.now())+s.timing.reply), mostReplyLife)
+	return min(max(0, e.frame.Expires.Sub(e.began))+least, mostReplyLife)
 }
 
 // mostReplyLife bounds what a stranger's Expires can have the broker keep.

@@ -54,7 +54,8 @@ type entry struct {
 	life  *lifetime.Context // of its handler, once that was begun; guarded by worker.mu
 	ended bool              // its settlement is decided; guarded by worker.mu
 
-	cautious bool // a suspect that holds one of server.cautious
+	began    time.Time // by the broker's clock
+	cautious bool      // a suspect that holds one of server.cautious
 
 	claim claim // made by its handler's goroutine, ended by the settlement
 }
