@@ -57,11 +57,15 @@ func (j *job) settle(i int) (inCharge bool) {
 	if j.batch {
 		ctx = memberContext(ctx, i)
 	}
+	var ended error
+	if j.batch { // of a single request its handler finds out
+		ended = ctx.Err()
+	}
 	switch {
 	case r.fault != "":
 		r.reply = errorReply(r.id, invalid(r.fault))
-	case j.batch && ctx.Err() != nil:
-		r.leave(ctx, ctx.Err())
+	case ended != nil:
+		r.leave(ctx, ended)
 	default:
 		e := j.mux.lookup(r.method)
 		if e != nil {

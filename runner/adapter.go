@@ -1,10 +1,12 @@
 package runner
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"sync"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -38,8 +40,9 @@ func (a *adapter) serves(slots int) transports.Service {
 	return s
 }
 
-// handle is a transports.Handler. Where the transport lets it, the method runs in the
-// goroutine of the transport, and a stuck one keeps that; otherwise in one of its own.
+// handle is a transports.Handler. Where the transport lets it, a single request runs in
+// the goroutine of the transport, which it keeps if it is stuck; everything else has
+// goroutines of its own.
 func (a *adapter) handle(ctx context.Context, m transports.Message) transports.Outcome {
 	var start time.Time // for the log alone
 	if a.log.Enabled(ctx, slog.LevelDebug) {
@@ -47,20 +50,34 @@ func (a *adapter) handle(ctx context.Context, m transports.Message) transports.O
 	}
 	a.running.Add(1)
 	ctx = jsonrpc.WithKey(ctx, m.Key)
-	settler := transports.SettlerOf(ctx)
+	var settler transports.Settler
+	if !isBatch(m.Body) {
+		settler = transports.SettlerOf(ctx)
+	}
 	if settler == nil {
 		defer a.running.Add(-1)
 		return a.outcome(ctx, m, a.mux.Answer(ctx, m.Body), start)
 	}
-	var answered sync.WaitGroup // members of a batch may be at work yet when AnswerTo returns
-	answered.Add(1)
 	a.mux.AnswerTo(ctx, m.Body, func(answer jsonrpc.Answer) {
-		defer answered.Done()
-		defer a.running.Add(-1)
-		settler.Settle(a.outcome(ctx, m, answer, start))
+		out := a.safeOutcome(ctx, m, answer, start)
+		a.running.Add(-1)
+		settler.Settle(out)
 	})
-	answered.Wait()
-	return transports.Outcome{}
+	return transports.Outcome{} // it has been settled
+}
+
+func isBatch(body []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) }
+
+// safeOutcome is outcome for where no transport catches a panic, which errors of
+// handlers can cause: they have methods.
+func (a *adapter) safeOutcome(ctx context.Context, m transports.Message, answer jsonrpc.Answer, start time.Time) (out transports.Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			a.log.Error("a handler's error panicked, request buried", append(about(m.ID, m.Method, m.Key), "panic", v, "stack", string(debug.Stack()))...)
+			out = transports.Outcome{Verdict: transports.Bury, Err: fmt.Errorf("panic: %v", v)}
+		}
+	}()
+	return a.outcome(ctx, m, answer, start)
 }
 
 // outcome says what becomes of a message after the mux has answered it.

@@ -8,7 +8,7 @@ type Settler interface {
 	// Settle gives the outcome, as returning it would: the message is acknowledged,
 	// its slot free for the next, and nothing waits for the handler any more. Only
 	// the first outcome of a message counts; what the handler returns after it is
-	// dropped. It may be called from any goroutine.
+	// dropped. It may be called from any goroutine, and may wait for the broker.
 	Settle(o Outcome)
 }
 
@@ -17,6 +17,8 @@ type Settler interface {
 type SettlerKey struct{}
 
 // SettlerOf returns the Settler of the message that ctx is for, nil if there is none.
+// Whoever asks for it takes charge: a handler that ends its goroutine without returning
+// leaves its message unsettled then, and its slot taken, until Settle is called.
 func SettlerOf(ctx context.Context) Settler {
 	s, _ := ctx.Value(SettlerKey{}).(Settler)
 	return s

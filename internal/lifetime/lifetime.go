@@ -72,6 +72,9 @@ func (c *Context) Err() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if d := c.derived.Load(); d != nil { // made meanwhile: there must not be two opinions
+		return d.Err()
+	}
 	if c.err == nil {
 		c.err = c.Context.Err()
 	}

@@ -26,8 +26,8 @@ func takeSome[T any](queue *[]T, size int, sizeOf func(T) int) ([]T, int) {
 	return taken, size
 }
 
-// A batchSize says how many messages to take at once, where Redis counts messages and
-// not bytes: as many of the last ones' size as make an exchange.
+// A batchSize guesses how many messages to ask for at once, where Redis counts messages
+// and not bytes: as many of the last ones' size as make an exchange.
 type batchSize struct{ mean int } // of those, in bytes; 0: not known
 
 func (b *batchSize) most() int {

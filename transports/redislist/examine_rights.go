@@ -42,7 +42,7 @@ func (k keys) rights(service string) []right {
 		{"eval", []string{queue, backup}, []any{"eval", "return 1", 2, queue, backup}, "\"queues\", \"services\", \"dead\" and \"pause\" do not work"},
 		{"lmove", []string{queue, backup}, []any{"lmove", queue, backup, "RIGHT", "LEFT"}, ""},
 		on(backup, "lrange", 0, -1), on(backup, "lrem", 1, "x"), on(backup, "lpos", "x"), on(backup, "lindex", -1), on(backup, "lpush", "x"),
-		on(queue, "lpush", "x"), on(queue, "rpush", "x"), on(queue, "lpop"), on(queue, "rpop"), on(queue, "llen"), on(queue, "type"),
+		on(queue, "lpush", "x"), on(queue, "rpush", "x"), on(queue, "lpop"), on(queue, "lrange", 0, 0), on(queue, "ltrim", 0, 0), on(queue, "llen"), on(queue, "type"),
 	}
 	for _, key := range []string{k.workers(service), k.steady(service), k.former(service), k.delayed(service), k.retry(service), k.cancelled(service)} {
 		list = append(list, on(key, "zadd", 1, "x"), on(key, "zrem", "x"), on(key, "zscore", "x"), on(key, "zcard"), on(key, "zcount", 0, 1),

@@ -24,9 +24,8 @@ type fetcher struct {
 	clientID atomic.Int64 // of the present connection; 0 where the server does not tell
 	full     bool         // the last BLMOVE was refused for want of memory
 	gathered []*entry     // taken and not begun
-	batch    batchSize
-	crowd    int       // above 0: messages come in crowds; see crowdLasts
-	busy     time.Time // when a long job last kept this worker from running a message alone
+	crowd    int          // above 0: messages come in crowds; see crowdLasts
+	busy     time.Time    // when a long job last kept this worker from running a message alone
 }
 
 func newFetcher(s *server) *fetcher {
@@ -90,6 +89,7 @@ func (t *taking) run() *entry {
 		}
 		if len(f.gathered) == 1 {
 			e := f.gathered[0]
+			clear(f.gathered) // it may be large
 			f.gathered = f.gathered[:0]
 			f.handlers.Add(1)
 			return e
@@ -246,7 +246,7 @@ func (f *fetcher) take(w *worker, n int) (raws []string, err error) {
 		}
 		switch {
 		case n > 0 && (f.full || f.crowd > 0):
-			more = takeScript.call(f.ctx, p, []string{w.queue, w.backup, w.keys.workers(w.service)}, min(n, f.batch.most()))
+			more = takeScript.call(f.ctx, p, []string{w.queue, w.backup, w.keys.workers(w.service)}, n, maxExchange)
 		case n > 0:
 			behind = p.LLen(f.ctx, w.queue)
 		}
@@ -269,7 +269,6 @@ func (f *fetcher) take(w *worker, n int) (raws []string, err error) {
 	// A full Redis refuses BLMOVE, so that its queue could never be drained; the
 	// script gets through, but cannot wait.
 	f.full = err != nil && strings.Contains(err.Error(), "OOM") || f.full && len(raws) > 0
-	f.batch.note(raws)
 	switch {
 	case len(raws) > 1 || behind != nil && behind.Val() > 0:
 		f.crowd = crowdLasts

@@ -110,26 +110,29 @@ func (s *server) vacate(w *worker, e *entry) {
 	s.handlers.Done()
 }
 
-// conclude settles a message that is in the hands of its handler.
+// conclude settles a message that is in the hands of its handler. It may wait for the
+// broker, as long as that stands still.
 func (s *server) conclude(w *worker, out *settlement) {
-	defer s.vacate(w, out.entry)
 	if !w.end(out.entry) {
 		// Given back or fenced: the result is somebody else's to give.
 		s.stats.notMine.Add(1)
+		s.vacate(w, out.entry)
 		return
 	}
-	// The slot is free for the next message before the broker has settled this
-	// one; but a broker that does not answer must not let results pile up.
 	select {
-	case s.unsettled <- struct{}{}:
-		out.counted = true
-		s.addSettlement(w, out)
-		if w.count() == 1 { // with others to settle, it is better sent together with them
-			s.commands.hurry()
-		} else {
-			s.commands.signal()
-		}
+	case s.unsettled <- struct{}{}: // a broker that does not answer must not let results pile up
 	case <-s.ctx.Done():
+		s.vacate(w, out.entry)
+		return
+	}
+	out.counted = true
+	s.addSettlement(w, out)
+	alone := w.count() == 1
+	s.vacate(w, out.entry) // for the next message, before the broker has settled this one
+	if alone {             // with others to settle, it is better sent together with them
+		s.commands.hurry()
+	} else {
+		s.commands.signal()
 	}
 }
 
@@ -191,8 +194,8 @@ func (s *server) call(a *attempt, m transports.Message) {
 	defer func() {
 		v := recover()
 		if v != nil {
-			s.log.Error("handler panicked, request buried", "service", s.service.Name, "method", m.Method,
-				"panic", v, "stack", string(debug.Stack()))
+			s.log.Error("handler panicked, its request is buried unless it was settled before", "service", s.service.Name,
+				"method", m.Method, "panic", v, "stack", string(debug.Stack()))
 			outcome.Err = fmt.Errorf("panic: %v", v)
 		}
 		if returned || v != nil || !a.lent.Load() {
