@@ -48,6 +48,7 @@ type place struct {
 // replies are what waits for callers that do not read.
 type replies struct {
 	most    int // for one of them
+	may     int // so many may for one with 64 calls under way
 	eternal int // lists or queues that would not go away by themselves
 }
 

@@ -49,7 +49,7 @@ func reader(w *world) {
 	w.zero("expired", c.expired)
 	w.zero("unresolved", c.unresolved)
 	w.zero("stranded besides", c.stranded)
-	w.want(waiting.most > 0 && waiting.most <= 64, "%d replies wait for the stopped caller, want 1 to 64", waiting.most)
+	w.want(waiting.most > 0 && waiting.most <= waiting.may, "%d replies wait for the stopped caller, want 1 to %d", waiting.most, waiting.may)
 	w.want(waiting.eternal == 0, "%d lists or queues of replies do not go away by themselves", waiting.eternal)
 	w.want(c.stall < w.within(time.Second), "the others waited for %v", c.stall)
 	w.finish()

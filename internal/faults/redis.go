@@ -49,6 +49,7 @@ func (b *redisBroker) misfits(int) string { return "" }
 
 // replies looks at the lists of callers, which expire within 3 minutes.
 func (b *redisBroker) replies() (found replies) {
+	found.may = 64
 	ctx := context.Background()
 	for _, key := range b.client.Keys(ctx, "*").Val() {
 		if strings.HasPrefix(key, "{journeyman}:r:") {

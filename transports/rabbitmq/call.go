@@ -27,19 +27,17 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 		return nil, fmt.Errorf("message id %q: another call that waits has the same", m.ID)
 	}
 	defer t.replies.forget(m.ID)
-	handing, stop := t.whileOpen(ctx)
-	defer stop()
-	if err := t.replies.await(handing); err != nil {
+	if err := t.replies.await(ctx); err != nil {
 		return nil, t.trouble(ctx, "call "+service, err)
 	}
 	message.ReplyTo = t.replies.address()
 	for refused := 1; ; refused++ {
-		exchange, key, err := t.route(handing, service, &message, m.NotBefore)
+		exchange, key, err := t.route(ctx, service, &message, m.NotBefore)
 		if err != nil {
 			return nil, t.trouble(ctx, "call "+service, err)
 		}
-		body, err := t.exchange(ctx, handing, service, reply, exchange, key, message)
-		if err == nil || !t.again(handing, service, refused, err) {
+		body, err := t.exchange(ctx, service, reply, exchange, key, message)
+		if err == nil || !t.again(ctx, service, refused, err) {
 			return body, t.ended(ctx, err)
 		}
 	}
@@ -47,15 +45,15 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 
 // exchange sends a request and waits for the reply to it.
 func (t *Transport) exchange(
-	ctx, handing context.Context, service string, reply <-chan answer, exchange, key string, message amqp.Publishing,
+	ctx context.Context, service string, reply <-chan answer, exchange, key string, message amqp.Publishing,
 ) ([]byte, error) {
-	p, err := t.hand(handing, exchange, key, true, message)
+	p, err := t.hand(ctx, t.life.Done(), exchange, key, true, message)
 	var confirmed, returned <-chan struct{}
 	switch {
 	case err == nil:
 		confirmed, returned = p.confirm.Done(), p.returned
 		defer p.outlet.forget(p)
-	case handing.Err() == nil && errors.Is(err, transports.ErrUnknownOutcome):
+	case ctx.Err() == nil && t.life.Err() == nil && errors.Is(err, transports.ErrUnknownOutcome):
 		t.stats.unknownSends.Add(1) // only the reply can tell, so the call waits on
 	default:
 		return nil, t.trouble(ctx, "call "+service, err)
@@ -68,6 +66,9 @@ func (t *Transport) exchange(
 			return nil, t.nobody(service)
 		case <-confirmed:
 			confirmed = nil
+			if p.confirm.Acked() {
+				continue // what came back is told by returned
+			}
 			switch err := p.outcome(); {
 			case errors.Is(err, transports.ErrNoService):
 				return nil, t.nobody(service)
@@ -86,6 +87,8 @@ func (t *Transport) exchange(
 
 // again reports whether a message that the broker did not take is worth another try.
 func (t *Transport) again(ctx context.Context, service string, refused int, why error) bool {
+	ctx, stop := t.whileOpen(ctx)
+	defer stop()
 	switch {
 	case errors.Is(why, transports.ErrBusy):
 		return t.mayTryAgain(ctx, service, refused)
@@ -107,15 +110,7 @@ func (t *Transport) ended(ctx context.Context, err error) error {
 // worth another try.
 func (t *Transport) mayTryAgain(ctx context.Context, service string, refused int) bool {
 	wait, ok := t.refusals.again(service, refused)
-	if !ok {
-		return false
-	}
-	select {
-	case <-time.After(wait):
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return ok && sleep(ctx, wait)
 }
 
 // Send implements transports.Caller.
@@ -213,6 +208,8 @@ func (t *Transport) route(ctx context.Context, service string, message *amqp.Pub
 	if notBefore.Sub(now) <= due {
 		return t.names.rpc(), "", nil
 	}
+	ctx, stop := t.whileOpen(ctx)
+	defer stop()
 	// The ladder takes anything, so somebody has to ask.
 	err = t.admin(ctx, func(ch *amqp.Channel) error {
 		_, err := ch.QueueDeclarePassive(t.names.queue(service), true, false, false, false, nil)

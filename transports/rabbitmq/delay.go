@@ -6,8 +6,6 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/journeyman-go/journeyman/transports"
 )
 
 // The ladder remembers which of its rungs this process has declared. Few messages
@@ -64,21 +62,6 @@ func (t *Transport) rungFor(ctx context.Context, service string, at, now time.Ti
 	}
 	t.ladder.note(queue)
 	return queue, nil
-}
-
-// bounded runs something that a frozen broker may hold up, and waits for it until ctx
-// ends or the transport is closed.
-func (t *Transport) bounded(ctx context.Context, do func() error) error {
-	done := make(chan error, 1)
-	t.background(func() { done <- do() })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.life.Done():
-		return transports.ErrClosed
-	}
 }
 
 // waiting prepares a message for the ladder: there it must not expire, as what is over

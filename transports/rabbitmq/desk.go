@@ -11,8 +11,8 @@ import (
 // acknowledged: the number by which that is done means another message elsewhere.
 type delivery struct {
 	amqp.Delivery
-	channel *amqp.Channel
-	kind    kind
+	receipts *receipts
+	kind     kind
 }
 
 // An entry is a message in the hands of a server.
@@ -155,7 +155,7 @@ func (k *desk) wasStarted(e *entry) bool {
 func (k *desk) leave(e *entry, done bool, acknowledged *delivery) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if acknowledged != nil && (acknowledged.channel != e.delivery.channel || acknowledged.DeliveryTag != e.delivery.DeliveryTag) {
+	if acknowledged != nil && (acknowledged.receipts != e.delivery.receipts || acknowledged.DeliveryTag != e.delivery.DeliveryTag) {
 		return false
 	}
 	delete(k.open, e)

@@ -23,7 +23,7 @@ func (s *server) take(queue string, d delivery) {
 		s.stats.rejoined.Add(1)
 	case arrivedDone:
 		s.stats.rejoined.Add(1)
-		_ = d.Ack(false) // and otherwise it comes once more
+		d.receipts.sign(nil, d) // and otherwise it comes once more
 	case arrivedNew:
 		if d.kind != loneWork {
 			s.crowd.enter()
@@ -171,13 +171,19 @@ func (s *server) finish(e *entry, do func(ctx context.Context) error) {
 // delivered it last. If that is closed the message comes again: to this process, which
 // remembers it, or to another, where it runs twice.
 func (s *server) acknowledge(e *entry) {
-	for {
-		d := s.desk.latest(e)
-		if err := d.Ack(false); err != nil {
-			s.stats.stale.Add(1)
-		}
-		if s.desk.leave(e, true, &d) {
-			return
-		}
+	d := s.desk.latest(e)
+	d.receipts.sign(e, d)
+}
+
+// acknowledged is told when a message was acknowledged, or could not be.
+func (s *server) acknowledged(e *entry, d delivery, err error) {
+	if e == nil {
+		return
+	}
+	if err != nil {
+		s.stats.stale.Add(1)
+	}
+	if !s.desk.leave(e, true, &d) {
+		s.acknowledge(e)
 	}
 }

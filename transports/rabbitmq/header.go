@@ -71,6 +71,10 @@ func scalar(v any) (string, bool) {
 // number returns the whole number that a value is, or says.
 func number(v any) (int64, bool) {
 	switch v := v.(type) {
+	case nil:
+		return 0, false
+	case int64: // as our own are
+		return v, true
 	case float32:
 		return number(float64(v))
 	case float64:
@@ -118,8 +122,11 @@ func (h headers) is(name string) bool {
 func (h headers) others() map[string]string {
 	var out map[string]string
 	for name, value := range h {
+		if !validName(name) || isOurs(name) || isBrokers(name) {
+			continue
+		}
 		text, ok := scalar(value)
-		if !ok || checkName(name) != nil {
+		if !ok {
 			continue
 		}
 		text = strings.TrimSpace(text)
@@ -134,6 +141,8 @@ func (h headers) others() map[string]string {
 	return out
 }
 
+func isOurs(name string) bool { return slices.Contains(ownHeaders, name) }
+
 // isBrokers reports whether a header is one of those that brokers write or act upon.
 // They are not all of those that begin with x-, such as x-request-id.
 func isBrokers(name string) bool {
@@ -147,7 +156,7 @@ func checkName(name string) error {
 	switch {
 	case !validName(name):
 		return fmt.Errorf("header %.300q: names are lower-case letters, digits and hyphens, up to %d of them", name, mostShort)
-	case slices.Contains(ownHeaders, name):
+	case isOurs(name):
 		return fmt.Errorf("header %q belongs to the transport", name)
 	case isBrokers(name):
 		return fmt.Errorf("header %q belongs to the broker", name)

@@ -90,10 +90,7 @@ func (l *link) supervise() {
 		if failures++; l.ctx.Err() == nil && (failures == 1 || failures%20 == 0) {
 			l.log.Warn("no connection to the broker, trying again", "connection", l.purpose, "err", err)
 		}
-		select {
-		case <-time.After(l.timing.pause(failures)):
-		case <-l.ctx.Done():
-		}
+		sleep(l.ctx, l.timing.pause(failures))
 	}
 	l.current.drop(transports.ErrClosed)
 }

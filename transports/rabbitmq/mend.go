@@ -58,9 +58,7 @@ func (t *Transport) mend(ctx context.Context, service string) bool {
 }
 
 func (t *Transport) announceAgain(ctx context.Context, service string) bool {
-	select {
-	case <-time.After(afterDeletion):
-	case <-ctx.Done():
+	if !sleep(ctx, afterDeletion) {
 		return false
 	}
 	s, err := t.consuming.session(ctx, t.timing.giveUp)

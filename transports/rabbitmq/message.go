@@ -80,7 +80,9 @@ func encode(service string, m transports.Message, now time.Time) (amqp.Publishin
 	if err := checkSize(m); err != nil {
 		return amqp.Publishing{}, err
 	}
-	m.ID = cmp.Or(m.ID, uuid.NewString())
+	if m.ID == "" {
+		m.ID = uuid.NewString()
+	}
 	m.Enqueued = now
 	return encodeMessage(service, m, 0, now), nil
 }

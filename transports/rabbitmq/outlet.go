@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,6 +53,10 @@ type outlet struct {
 	ask     chan chan struct{}
 	over    chan struct{} // closed when all that was returned is noted, after the end of the session
 
+	// Of the goroutine that writes.
+	shipped []*parcel // empty
+	calm    bool      // one parcel came alone: the next one need not wait for others
+
 	written atomic.Uint64 // parcels
 
 	mu       sync.Mutex
@@ -75,7 +80,7 @@ func openOutlet(s *session, timing timing) error {
 	s.outlet = o
 	s.watched.Go(o.watchReturns)
 	s.watched.Go(o.write)
-	s.watched.Go(func() { o.doubt(timing) })
+	s.watched.Go(func() { o.probe(timing) })
 	s.watched.Go(func() {
 		// Only a fault closes this channel, such as an exchange that somebody deleted;
 		// a new session declares all anew.
@@ -92,17 +97,52 @@ func openOutlet(s *session, timing timing) error {
 	return nil
 }
 
-// write publishes one parcel after the other.
+// write publishes what it is given.
 func (o *outlet) write() {
 	for {
 		select {
 		case p := <-o.parcels:
-			o.put(p)
-			close(p.handed)
+			o.ship(p)
 		case <-o.session.lost:
 			return
 		}
 	}
+}
+
+// mostShipped bounds what leaves together, so that the first does not wait for too many.
+const mostShipped = 128
+
+// ship publishes a parcel, and with it those that are there by then: a write is what a
+// message costs most.
+func (o *outlet) ship(first *parcel) {
+	parcels := append(o.shipped[:0], first)
+	err := o.session.socket.gather(func() {
+		o.put(first)
+		for waited := o.calm; len(parcels) < mostShipped; {
+			select {
+			case p := <-o.parcels:
+				o.put(p)
+				parcels = append(parcels, p)
+				waited = false
+				continue
+			default:
+			}
+			if waited {
+				return
+			}
+			runtime.Gosched() // whoever is about to hand something over does so now
+			waited = true
+		}
+	})
+	for _, p := range parcels {
+		if err != nil && p.err == nil {
+			o.broke(p, err)
+		}
+		close(p.handed)
+	}
+	o.calm = len(parcels) == 1
+	clear(parcels)
+	o.shipped = parcels
 }
 
 func (o *outlet) put(p *parcel) {
@@ -124,24 +164,29 @@ func (o *outlet) put(p *parcel) {
 	if err == nil {
 		p.confirm = confirm
 		if p.ctx.Err() != nil {
-			o.forget(p) // perhaps nobody waits any more
+			o.forget(p) // perhaps nobody waits any more; whoever still does forgets it
 		}
 		return
 	}
-	o.forget(p)
 	if errors.Is(err, amqp.ErrClosed) {
+		o.forget(p)
 		p.err = fmt.Errorf("%w: %w", transports.ErrUnavailable, err)
 		return
 	}
-	// Some of it may have been written.
+	o.broke(p, err)
+}
+
+// broke ends the session with a parcel of which some may have been written.
+func (o *outlet) broke(p *parcel, err error) {
+	o.forget(p)
 	p.err = fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, err)
 	o.session.lose(err)
 }
 
-// doubt gives the session up when the broker does not answer although it was given
+// probe gives the session up when the broker does not answer although it was given
 // something: a network that carries nothing to the broker carries its heartbeats back
 // all the same, so the library notices nothing, and the broker only after a while.
-func (o *outlet) doubt(timing timing) {
+func (o *outlet) probe(timing timing) {
 	tick := time.NewTicker(timing.heartbeat / 2)
 	defer tick.Stop()
 	for seen := uint64(0); ; {
@@ -217,6 +262,9 @@ func (o *outlet) note(r amqp.Return) {
 }
 
 func (o *outlet) forget(p *parcel) {
+	if !p.mandatory {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.expected, p.serial)

@@ -13,16 +13,22 @@ import (
 
 // hand gives a message to the broker's connection and returns when it is written, not
 // when it is confirmed. Its error means that nothing was handed over, or is
-// ErrUnknownOutcome. It fails at once where the broker takes no messages.
-func (t *Transport) hand(ctx context.Context, exchange, key string, mandatory bool, message amqp.Publishing) (*parcel, error) {
-	serial := t.nextSerial()
-	if message.Headers == nil {
-		message.Headers = make(amqp.Table)
+// ErrUnknownOutcome. It fails at once where the broker takes no messages, and ends with
+// ErrClosed when over is closed. What is mandatory is given a serial.
+func (t *Transport) hand(
+	ctx context.Context, over <-chan struct{}, exchange, key string, mandatory bool, message amqp.Publishing,
+) (*parcel, error) {
+	var serial string
+	if mandatory {
+		serial = t.nextSerial()
+		if message.Headers == nil {
+			message.Headers = make(amqp.Table)
+		}
+		message.Headers[headerSerial] = serial
 	}
-	message.Headers[headerSerial] = serial
 	waited := time.Now()
 	for {
-		s, err := t.publishing.session(ctx, t.timing.giveUp)
+		s, err := t.publisher(ctx, over)
 		if err != nil {
 			return nil, err
 		}
@@ -45,15 +51,34 @@ func (t *Transport) hand(ctx context.Context, exchange, key string, mandatory bo
 			continue
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-over:
+			return nil, transports.ErrClosed
 		}
 		select {
 		case <-p.handed:
 			return p, p.err
 		case <-ctx.Done():
-			// It is being written. Whoever is waited for so long is frozen.
-			return nil, fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, ctx.Err())
+			err = ctx.Err()
+		case <-over:
+			err = transports.ErrClosed
 		}
+		// It is being written. Whoever is waited for so long is frozen.
+		s.outlet.forget(p)
+		return nil, fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, err)
 	}
+}
+
+// publisher returns the session on which to publish.
+func (t *Transport) publisher(ctx context.Context, over <-chan struct{}) (*session, error) {
+	if s, ok, _ := t.publishing.current.get(); ok {
+		return s, nil
+	}
+	if over != nil {
+		var stop context.CancelFunc
+		ctx, stop = t.whileOpen(ctx)
+		defer stop()
+	}
+	return t.publishing.session(ctx, t.timing.giveUp)
 }
 
 // publish sends a message and waits until the broker has confirmed it. nil: the
@@ -61,7 +86,7 @@ func (t *Transport) hand(ctx context.Context, exchange, key string, mandatory bo
 // ErrUnavailable: nothing was handed over. ErrUnknownOutcome: the connection broke,
 // or ctx ended, before the broker's word.
 func (t *Transport) publish(ctx context.Context, exchange, key string, message amqp.Publishing) error {
-	p, err := t.hand(ctx, exchange, key, true, message)
+	p, err := t.hand(ctx, nil, exchange, key, true, message)
 	if err != nil {
 		return err
 	}
@@ -85,7 +110,7 @@ func (p *parcel) wait(ctx context.Context) error {
 // what will not change.
 func (t *Transport) deliver(ctx context.Context, exchange, key string, mandatory bool, message amqp.Publishing) error {
 	for failures := 0; ; failures++ {
-		p, err := t.hand(ctx, exchange, key, mandatory, message)
+		p, err := t.hand(ctx, nil, exchange, key, mandatory, message)
 		if err == nil {
 			err = p.wait(ctx)
 		}
@@ -97,9 +122,6 @@ func (t *Transport) deliver(ctx context.Context, exchange, key string, mandatory
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", err, ctx.Err())
 		}
-		select {
-		case <-time.After(t.timing.pause(failures)):
-		case <-ctx.Done():
-		}
+		sleep(ctx, t.timing.pause(failures))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,8 @@ type replies struct {
 	mu      sync.Mutex
 	queue   string // its name changes if the node that keeps it is down
 	pending map[string]chan answer
+	recent  [replyPrefetch]string // ids of the latest replies: no others can come again
+	next    int                   // of recent
 }
 
 type answer struct {
@@ -75,6 +78,11 @@ func (r *replies) forget(id string) {
 // await returns nil once replies are consumed: a reply whose queue does not exist
 // would be lost.
 func (r *replies) await(ctx context.Context) error {
+	if _, ok, _ := r.ready.get(); ok {
+		return nil
+	}
+	ctx, stop := r.t.whileOpen(ctx)
+	defer stop()
 	r.start.Do(func() { r.t.background(r.run) })
 	if _, err := r.t.consuming.session(ctx, r.t.timing.giveUp); err != nil {
 		return err
@@ -104,10 +112,7 @@ func (r *replies) run() {
 			err = r.consume(s, func() { failures = 0 })
 		}
 		r.ready.drop(err)
-		select {
-		case <-time.After(r.t.timing.pause(failures)):
-		case <-ctx.Done():
-		}
+		sleep(ctx, r.t.timing.pause(failures))
 		failures++
 	}
 	r.ready.drop(transports.ErrClosed)
@@ -121,8 +126,7 @@ func (r *replies) consume(s *session, begun func()) error {
 	}
 	r.ready.put(struct{}{})
 	begun()
-	var last amqp.Delivery
-	unacked := 0
+	unread := unread{}
 	for {
 		select {
 		case d, ok := <-deliveries:
@@ -133,26 +137,44 @@ func (r *replies) consume(s *session, begun func()) error {
 				return errors.New("the consumer of replies was cancelled, as happens when its queue is deleted")
 			}
 			r.dispatch(d)
-			last = d
-			if unacked++; unacked < replyPrefetch/4 {
-				continue
-			}
-		default:
-			if unacked == 0 {
-				d, ok := <-deliveries
-				if !ok {
-					continue // and hear it again
-				}
-				r.dispatch(d)
-				last = d
-				unacked++
-				continue
-			}
+			unread.add(d)
+		case <-unread.due:
+			unread.acknowledge()
 		}
-		// All up to this one; what cannot be acknowledged comes again and finds nobody.
-		_ = last.Ack(true)
-		unacked = 0
 	}
+}
+
+// unread are replies that were given to their calls and not yet acknowledged. Nobody
+// waits for that, so it is done for many at a time: what comes again because the
+// connection broke before finds no call, and is known.
+type unread struct {
+	last  amqp.Delivery
+	n     int
+	bytes int // so much the broker keeps for them
+	due   <-chan time.Time
+}
+
+// Replies are acknowledged at the latest when there are so many of them, or so long
+// after the first.
+const (
+	unreadReplies = replyPrefetch / 4
+	unreadBytes   = 1 << 20
+	unreadFor     = 20 * time.Millisecond
+)
+
+func (u *unread) add(d amqp.Delivery) {
+	u.last = d
+	u.n++
+	if u.bytes += len(d.Body); u.n >= unreadReplies || u.bytes >= unreadBytes {
+		u.acknowledge()
+	} else if u.n == 1 {
+		u.due = time.After(unreadFor)
+	}
+}
+
+func (u *unread) acknowledge() {
+	_ = u.last.Ack(true) // all up to this one. In vain only if the channel is closed, so that they come again
+	*u = unread{}
 }
 
 func (r *replies) open(s *session) (*amqp.Channel, <-chan amqp.Delivery, error) {
@@ -183,8 +205,14 @@ func (r *replies) dispatch(d amqp.Delivery) {
 	r.mu.Lock()
 	c := r.pending[id]
 	delete(r.pending, id)
+	again := c == nil && d.Redelivered && slices.Contains(r.recent[:], id)
+	r.recent[r.next] = id
+	r.next = (r.next + 1) % len(r.recent)
 	r.mu.Unlock()
-	if c == nil {
+	switch {
+	case again: // it was read before and not acknowledged in time
+		return
+	case c == nil:
 		r.t.stats.lateReplies.Add(1)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -131,6 +132,36 @@ func TestSecondReplyIsDropped(t *testing.T) {
 	}
 }
 
+// A reply that comes again because its acknowledgement was lost is not a late one.
+func TestReplyThatComesAgain(t *testing.T) {
+	t.Parallel()
+	var tr Transport
+	r := newReplies(&tr)
+	for i := range 3 * replyPrefetch {
+		id := fmt.Sprint(i)
+		if _, ok := r.expect(id); !ok {
+			t.Fatal("expected before")
+		}
+		r.dispatch(amqp.Delivery{CorrelationId: id})
+	}
+	for i := 2 * replyPrefetch; i < 3*replyPrefetch; i++ {
+		r.dispatch(amqp.Delivery{CorrelationId: fmt.Sprint(i), Redelivered: true})
+	}
+	if n := tr.Counts().LateReplies; n != 0 {
+		t.Errorf("%d of those that came again are counted as late", n)
+	}
+	r.dispatch(amqp.Delivery{CorrelationId: "nobody's", Redelivered: true})
+	r.dispatch(amqp.Delivery{CorrelationId: fmt.Sprint(3*replyPrefetch - 1)})
+	if n := tr.Counts().LateReplies; n != 2 {
+		t.Errorf("%d late replies are counted, want 2", n)
+	}
+	reply, _ := r.expect("2")
+	r.dispatch(amqp.Delivery{CorrelationId: "2", Redelivered: true})
+	if a := await(t, "the reply", reply); a.err != nil {
+		t.Error(a.err)
+	}
+}
+
 // Replies to a caller that is cut off wait for it.
 func TestRepliesOutliveAConnection(t *testing.T) {
 	t.Parallel()
@@ -160,4 +191,65 @@ func TestRepliesOutliveAConnection(t *testing.T) {
 	a.eventually("the replies to wait", func() bool { q := a.queue(caller.replies.address()); return q != nil && q.Ready == 8 })
 	relay.refuse(false)
 	calls.Wait()
+}
+
+// Replies are acknowledged many at a time, and none is left for long.
+func TestUnreadReplies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		var u unread
+		number := uint64(0)
+		add := func(bodies ...int) {
+			for _, n := range bodies {
+				number++
+				l.out[number] = true
+				u.add(amqp.Delivery{Acknowledger: l, DeliveryTag: number, Body: make([]byte, n)})
+			}
+		}
+		want := func(when string, frames ...ack) {
+			t.Helper()
+			if diff := cmp.Diff(frames, l.frames, cmp.AllowUnexported(ack{})); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", when, diff)
+			}
+			l.frames = nil
+		}
+		began := time.Now()
+		add(make([]int, unreadReplies-1)...)
+		want("one too few")
+		add(0)
+		want("so many", ack{unreadReplies, true})
+		if u.due != nil {
+			t.Error("something is due though all is acknowledged")
+		}
+
+		add(1, unreadBytes-2)
+		want("one byte too few")
+		add(1)
+		want("so much", ack{unreadReplies + 3, true})
+
+		add(1, 2)
+		<-u.due
+		u.acknowledge()
+		want("after a while", ack{unreadReplies + 5, true})
+		if waited := time.Since(began); waited != unreadFor {
+			t.Errorf("replies wait %v, want %v", waited, unreadFor)
+		}
+		if u.n != 0 || u.bytes != 0 || u.due != nil || len(l.wrong) > 0 {
+			t.Errorf("left: %+v; wrong: %v", u, l.wrong)
+		}
+	})
+}
+
+// Somebody acknowledges them: a reply that has been read does not stay with the broker.
+func TestRepliesAreAcknowledged(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	relay := newRelay(t, a.url)
+	a.serve(a.process(), echo, 2)
+	caller := a.process(through(relay.url))
+	a.call(caller, "1")
+	a.eventually("the reply to be acknowledged", func() bool { return cmp.Equal([]string{"echo 1"}, relay.acked()) })
+	a.call(caller, "2")
+	a.eventually("the next one to be", func() bool { return cmp.Equal([]string{"echo 1", "echo 2"}, relay.acked()) })
 }

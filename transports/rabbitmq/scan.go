@@ -191,9 +191,7 @@ func (t *Transport) inTurn(ctx context.Context, queue string, do func(ch *amqp.C
 		if !errors.Is(err, errOthersTurn) {
 			return err
 		}
-		select {
-		case <-time.After(10*time.Millisecond + rand.N(40*time.Millisecond)):
-		case <-ctx.Done():
+		if !sleep(ctx, 10*time.Millisecond+rand.N(40*time.Millisecond)) {
 			return fmt.Errorf("%w: %w", err, ctx.Err())
 		}
 	}

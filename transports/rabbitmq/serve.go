@@ -14,8 +14,7 @@ import (
 type server struct {
 	*Transport
 	service transports.Service
-	values  context.Context // of Serve's caller, without its cancellation
-	work    context.Context // of handlers: ends at the hard stop
+	work    context.Context // of handlers: has the values of Serve's, and ends at the hard stop
 	abandon context.CancelCauseFunc
 	taking  context.Context // ends when no more is to be taken
 	stop    context.CancelCauseFunc
@@ -52,9 +51,10 @@ func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
 }
 
 func (t *Transport) checkService(s *transports.Service) error {
+	if err := transports.CheckName(s.Name); err != nil {
+		return err
+	}
 	switch {
-	case transports.CheckName(s.Name) != nil:
-		return transports.CheckName(s.Name)
 	case s.Handler == nil:
 		return errors.New("no handler")
 	case s.Dedupe != nil:
@@ -73,10 +73,10 @@ func (t *Transport) checkService(s *transports.Service) error {
 
 func newServer(ctx context.Context, t *Transport, s transports.Service) *server {
 	srv := &server{
-		Transport: t, service: s, values: context.WithoutCancel(ctx),
+		Transport: t, service: s,
 		slots: make(chan struct{}, s.Slots), desk: newDesk(),
 	}
-	srv.work, srv.abandon = context.WithCancelCause(srv.values)
+	srv.work, srv.abandon = context.WithCancelCause(context.WithoutCancel(ctx))
 	srv.taking, srv.stop = context.WithCancelCause(t.life)
 
 	ordinary := []string{t.names.queue(s.Name)}

@@ -38,7 +38,8 @@ func (s *server) unsettled(e *entry, why error) {
 		s.log.Warn("message not settled, it will be delivered again", "service", s.service.Name, "id", e.in.message.ID, "err", why)
 		_ = s.pause(s.life, mostRefusals) // what is refused now is not worth a try at once
 	}
-	_ = s.desk.latest(e).Nack(false, true)
+	d := s.desk.latest(e)
+	d.receipts.refuse(d.DeliveryTag)
 	s.desk.leave(e, false, nil)
 }
 
@@ -169,9 +170,7 @@ func (s *server) move(ctx context.Context, exchange, key string, message amqp.Pu
 // declareAgain declares what the service needs, after something was found missing. It
 // leaves what was deleted alone for a moment; see afterDeletion.
 func (s *server) declareAgain(ctx context.Context) {
-	select {
-	case <-time.After(afterDeletion):
-	case <-ctx.Done():
+	if !sleep(ctx, afterDeletion) {
 		return
 	}
 	session, err := s.consuming.session(ctx, s.timing.giveUp)
@@ -185,12 +184,10 @@ func (s *server) declareAgain(ctx context.Context) {
 }
 
 func (s *server) pause(ctx context.Context, failures int) error {
-	select {
-	case <-time.After(s.timing.pause(failures)):
+	if sleep(ctx, s.timing.pause(failures)) {
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return ctx.Err()
 }
 
 // reply answers a message's caller. It waits for a broker in need until nobody waits

@@ -33,7 +33,7 @@ type stand struct {
 	holds    chan hold
 
 	mu       sync.Mutex
-	channels []*amqp.Channel // that may still be needed to acknowledge
+	channels []*receipts // that may still be needed to acknowledge
 }
 
 // mostPrefetch is what quorum queues give out to one consumer at the most.
@@ -77,9 +77,7 @@ func (st *stand) run() error {
 			s.log.Warn("taking messages was interrupted, beginning again", "queue", st.queue, "err", err)
 			pause += afterDeletion
 		}
-		select {
-		case <-time.After(pause):
-		case <-s.taking.Done():
+		if !sleep(s.taking, pause) {
 			return nil
 		}
 	}
@@ -90,10 +88,11 @@ var errNotBegun = errors.New("not begun")
 
 // consume takes messages in one session until that breaks or the server takes no more.
 func (st *stand) consume(session *session) error {
-	ch, deliveries, err := st.open(session)
+	on, deliveries, err := st.open(session)
 	if err != nil {
 		return fmt.Errorf("consume %s: %w: %w", st.queue, errNotBegun, err)
 	}
+	ch := on.channel
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 	for {
 		select {
@@ -101,9 +100,9 @@ func (st *stand) consume(session *session) error {
 			if !ok {
 				return st.broken(session, closed)
 			}
-			st.server.take(st.queue, delivery{d, ch, st.kind})
+			st.take(d, on)
 		case h := <-st.holds:
-			if err := st.cancel(session, ch, deliveries); err != nil {
+			if err := st.cancel(session, on, deliveries); err != nil {
 				return err
 			}
 			close(h.begun)
@@ -119,13 +118,13 @@ func (st *stand) consume(session *session) error {
 				return fmt.Errorf("consume %s again: %w", st.queue, err)
 			}
 		case <-st.server.taking.Done():
-			return st.cancel(session, ch, deliveries)
+			return st.cancel(session, on, deliveries)
 		}
 	}
 }
 
 // open declares what the service needs and begins to consume.
-func (st *stand) open(session *session) (*amqp.Channel, <-chan amqp.Delivery, error) {
+func (st *stand) open(session *session) (*receipts, <-chan amqp.Delivery, error) {
 	s := st.server
 	defer st.limit(session, "consume "+st.queue)()
 	if err := s.declare(session); err != nil {
@@ -135,12 +134,18 @@ func (st *stand) open(session *session) (*amqp.Channel, <-chan amqp.Delivery, er
 	if err != nil {
 		return nil, nil, err
 	}
-	st.keep(ch)
+	on := &receipts{channel: ch, broker: ch, gather: session.socket.gather, settled: s.acknowledged}
+	st.keep(on)
 	if err := ch.Qos(min(st.prefetch, mostPrefetch), 0, false); err != nil {
 		return nil, nil, err
 	}
 	deliveries, err := ch.Consume(st.queue, st.queue, false, false, false, false, nil)
-	return ch, deliveries, refused("consume "+st.queue, err)
+	return on, deliveries, refused("consume "+st.queue, err)
+}
+
+func (st *stand) take(d amqp.Delivery, on *receipts) {
+	on.note(d.DeliveryTag)
+	st.server.take(st.queue, delivery{d, on, st.kind})
 }
 
 // broken says why deliveries have ended.
@@ -160,14 +165,14 @@ func (st *stand) broken(session *session, closed <-chan *amqp.Error) error {
 
 // cancel takes what is on its way and no more. What arrives while a server stops goes
 // back as if it had never been taken; see take.
-func (st *stand) cancel(session *session, ch *amqp.Channel, deliveries <-chan amqp.Delivery) error {
+func (st *stand) cancel(session *session, on *receipts, deliveries <-chan amqp.Delivery) error {
 	// The library waits for the answer as long as the broker likes, and for us to read
 	// what is delivered meanwhile.
 	defer st.limit(session, "stop consuming "+st.queue)()
 	cancelled := make(chan error, 1)
-	go func() { cancelled <- ch.Cancel(st.queue, false) }()
+	go func() { cancelled <- on.channel.Cancel(st.queue, false) }()
 	for d := range deliveries {
-		st.server.take(st.queue, delivery{d, ch, st.kind})
+		st.take(d, on)
 	}
 	if err := <-cancelled; err != nil {
 		return fmt.Errorf("stop consuming %s: %w", st.queue, err)
@@ -202,26 +207,26 @@ func (st *stand) limit(session *session, doing string) (done func()) {
 }
 
 // keep remembers a channel, and forgets those that are of no use any more.
-func (st *stand) keep(ch *amqp.Channel) {
+func (st *stand) keep(on *receipts) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	var open []*amqp.Channel
+	var open []*receipts
 	for _, old := range st.channels {
-		if !old.IsClosed() {
+		if !old.channel.IsClosed() {
 			open = append(open, old)
 		}
 	}
-	st.channels = append(open, ch)
+	st.channels = append(open, on)
 }
 
 func (st *stand) close() {
 	st.mu.Lock()
 	channels := st.channels
 	st.mu.Unlock()
-	for _, ch := range channels {
-		if !ch.IsClosed() {
-			st.flush(ch)
-			_ = ch.Close()
+	for _, on := range channels {
+		if !on.channel.IsClosed() {
+			st.flush(on)
+			_ = on.channel.Close()
 		}
 	}
 }
@@ -230,14 +235,15 @@ func (st *stand) close() {
 // Of more than 32 acknowledgements in a row the client of quorum queues inside RabbitMQ
 // (seen in 3.10) holds some back, and drops them with the channel: the messages would
 // come again. A question to the queue gets them through.
-func (st *stand) flush(ch *amqp.Channel) {
+func (st *stand) flush(on *receipts) {
 	s := st.server
-	d, ok, err := ch.Get(st.queue, false)
+	d, ok, err := on.channel.Get(st.queue, false)
 	if err != nil || !ok {
 		return
 	}
+	on.note(d.DeliveryTag)
 	// It would go back with a mark on it that a worker died.
-	e := &entry{in: decode(d, time.Now()), queue: st.queue, kind: st.kind, delivery: delivery{d, ch, st.kind}}
+	e := &entry{in: decode(d, time.Now()), queue: st.queue, kind: st.kind, delivery: delivery{d, on, st.kind}}
 	if s.desk.enter(e) == arrivedNew && !d.Redelivered {
 		s.putBack(s.ctx, e)
 	}

@@ -1,0 +1,134 @@
+package rabbitmq
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// receipts are the acknowledgements of what one channel has delivered. Those of messages
+// that end at about the same time leave in one write and, as far as order allows, as one
+// acknowledgement: a quorum queue writes each of them to its log. A lone one waits for
+// nothing.
+type receipts struct {
+	channel *amqp.Channel
+	broker  amqp.Acknowledger                     // that channel, but in tests
+	gather  func(do func()) error                 // of the socket under it
+	settled func(e *entry, d delivery, err error) // told of each when it has left, or cannot
+
+	mu      sync.Mutex
+	open    []uint64  // numbers of what was delivered and is not settled, the lowest first
+	signed  []receipt // to leave
+	signing bool      // somebody takes along what is signed
+}
+
+// A receipt is one message to acknowledge.
+type receipt struct {
+	entry    *entry // nil: of one that was settled before
+	delivery delivery
+}
+
+// note is told of each delivery before anything else happens to it.
+func (r *receipts) note(number uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i, found := slices.BinarySearch(r.open, number); !found {
+		r.open = slices.Insert(r.open, i, number)
+	}
+}
+
+// sign acknowledges a message. It is told of that in settled, perhaps by another
+// goroutine, when this one has returned: but never later than by one that still signs.
+func (r *receipts) sign(e *entry, d delivery) {
+	r.mu.Lock()
+	r.signed = append(r.signed, receipt{e, d})
+	already, crowded := r.signing, len(r.open) > len(r.signed)
+	r.signing = true
+	r.mu.Unlock()
+	if already {
+		return
+	}
+	if crowded {
+		runtime.Gosched() // whoever is about to sign does so now
+	}
+	for batch, acks := r.collect(); batch != nil; batch, acks = r.collect() {
+		err := r.send(acks)
+		for _, signed := range batch {
+			r.settled(signed.entry, signed.delivery, err)
+		}
+	}
+}
+
+// collect takes what is signed by now, and with it the frames that say so. nil: nothing is.
+func (r *receipts) collect() ([]receipt, []ack) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	batch := r.signed
+	r.signed = nil
+	r.signing = batch != nil
+	return batch, r.acknowledge(batch)
+}
+
+// An ack is one frame, for a number or for all up to it.
+type ack struct {
+	number   uint64
+	multiple bool
+}
+
+// acknowledge closes the batch's numbers and returns the frames for it. One frame does
+// for all below the lowest number that stays open.
+func (r *receipts) acknowledge(batch []receipt) (acks []ack) {
+	numbers := make([]uint64, len(batch))
+	for i, signed := range batch {
+		numbers[i] = signed.delivery.DeliveryTag
+		r.forget(numbers[i])
+	}
+	slices.Sort(numbers)
+	below := len(numbers)
+	if len(r.open) > 0 {
+		below, _ = slices.BinarySearch(numbers, r.open[0])
+	}
+	if below > 1 {
+		acks = append(acks, ack{numbers[below-1], true})
+		numbers = numbers[below:]
+	}
+	for _, number := range numbers {
+		acks = append(acks, ack{number, false})
+	}
+	return acks
+}
+
+func (r *receipts) send(acks []ack) error {
+	if len(acks) == 1 {
+		return r.broker.Ack(acks[0].number, acks[0].multiple)
+	}
+	var err error
+	failed := r.gather(func() {
+		for _, a := range acks {
+			if err = r.broker.Ack(a.number, a.multiple); err != nil {
+				return
+			}
+		}
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
+}
+
+// refuse has the broker deliver a message again. Its number stays open until that is
+// written, or others' acknowledgement might be taken for its own.
+func (r *receipts) refuse(number uint64) {
+	_ = r.broker.Nack(number, false, true) // in vain only if the channel is closed, which does the same
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(number)
+}
+
+func (r *receipts) forget(number uint64) {
+	if i, found := slices.BinarySearch(r.open, number); found {
+		r.open = slices.Delete(r.open, i, i+1)
+	}
+}
