@@ -60,8 +60,8 @@ func (b *baseRedis) call(ctx context.Context, _ int) error {
 	return b.letter.check(id, []byte(found[1]))
 }
 
-// workBaseRedis takes a request for each slot, keeps it in a backup list, and answers
-// before it forgets it.
+// workBaseRedis takes a request for each slot and keeps it in a backup list while it
+// works on it: the article's worker, with the list that makes it reliable.
 func workBaseRedis(t target, ready func()) error {
 	ctx := context.Background()
 	client, err := dialRedis(t.URLs[0], slots)
@@ -93,11 +93,11 @@ func serveBaseRedis(ctx context.Context, client *redis.Client) error {
 		return err
 	}
 	id, reply := answer([]byte(body))
+	if err := client.LRem(ctx, backup, 1, body).Err(); err != nil {
+		return err
+	}
 	if err := client.RPush(ctx, id, reply).Err(); err != nil {
 		return err
 	}
-	if err := client.Expire(ctx, id, replyLife).Err(); err != nil {
-		return err
-	}
-	return client.LRem(ctx, backup, 1, body).Err()
+	return client.Expire(ctx, id, replyLife).Err()
 }

@@ -51,7 +51,7 @@ func (r *oneRun) drain(ctx context.Context) (outcome, error) {
 			for kind := range end {
 				end[kind] -= cpu[kind]
 			}
-			return outcome{Calls: total, Seconds: now.Sub(began).Seconds(), CPU: end}, r.drained(ctx, total)
+			return outcome{Calls: total, Seconds: now.Sub(began).Seconds(), CPU: end}, r.awaitDrained(ctx, total)
 		}
 		select {
 		case <-ticker.C:
@@ -85,6 +85,22 @@ func (r *oneRun) depth(ctx context.Context) (total int64, err error) {
 		total += c.Val()
 	}
 	return total, err
+}
+
+// awaitDrained is drained for a worker that answers after it has removed a request: the
+// last replies come a moment later.
+func (r *oneRun) awaitDrained(ctx context.Context, want int64) (err error) {
+	for range 100 {
+		if err = r.drained(ctx, want); err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return err
 }
 
 // drained wants what was queued to have been done, and not merely to be gone.

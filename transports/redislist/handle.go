@@ -19,6 +19,12 @@ func (s *server) putBack(w *worker, e *entry) {
 	}
 }
 
+// Who holds what of a message: the fetcher takes a slot before it asks for one, and with
+// the message the slot is the entry's. From begin, or from where taking.run returns it,
+// the entry is counted among the handlers too. Both end in vacate, which conclude and
+// runHandler call, once each way; from conclude on the message is the commands' until
+// settled says what came of it.
+
 // A job is a message whose handler is to run, or the search for such messages.
 type job struct {
 	worker *worker
