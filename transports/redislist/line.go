@@ -107,7 +107,7 @@ func (l *line) current() *connection {
 	l.mu.Lock()
 	conn := l.conn
 	l.mu.Unlock()
-	if conn != nil && conn.socket.still() > lively && conn.socket.stale() {
+	if conn != nil && conn.socket.stale() {
 		l.drop(conn)
 		return nil
 	}
@@ -147,9 +147,6 @@ func (l *line) connect() (*connection, error) {
 	}
 	return conn, nil
 }
-
-// lively is how long a connection is taken to be sound after something has moved on it.
-const lively = 10 * time.Millisecond
 
 func (l *line) drop(conn *connection) {
 	l.mu.Lock()
