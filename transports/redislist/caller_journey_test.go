@@ -110,6 +110,24 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// Of a broker that has died, whoever sends next is told for sure that nothing was handed
+// over, however busy the connection was a moment ago.
+func TestSendAfterDeath(t *testing.T) {
+	t.Parallel()
+	server := brokertest.Redis(t)
+	for range 3 {
+		tr := process(t, Options{URL: server.URL})
+		if err := tr.Send(t.Context(), calculator, transports.Message{}); err != nil {
+			t.Fatal(err)
+		}
+		server.Kill()
+		if err := tr.Send(t.Context(), calculator, transports.Message{}); !errors.Is(err, transports.ErrUnavailable) || errors.Is(err, transports.ErrUnknownOutcome) {
+			t.Errorf("a Send after the broker's death: %v, want ErrUnavailable", err)
+		}
+		server.Restart()
+	}
+}
+
 // A broker that has lost the scripts did nothing: what it refused is sent again.
 func TestLostScripts(t *testing.T) {
 	t.Parallel()
