@@ -20,6 +20,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/journeyman-go/journeyman/internal/children"
 )
 
 // A bench is one run.
@@ -35,7 +37,7 @@ type bench struct {
 	app     string // that of our workers
 	dir     string // everything of this run
 	out     io.Writer
-	starter *starter
+	parent  *children.Parent
 
 	spawned  int
 	children []*child
@@ -172,7 +174,7 @@ func (b *bench) begin() (err error) {
 	if b.dir, err = os.MkdirTemp("", "bench-"); err != nil {
 		return err
 	}
-	b.starter = newStarter()
+	b.parent = children.NewParent()
 	return nil
 }
 
@@ -182,7 +184,7 @@ func (b *bench) end(failed bool) error {
 	for _, do := range slices.Backward(b.cleanups) {
 		do()
 	}
-	b.starter.close()
+	b.parent.Close()
 	if failed {
 		fmt.Fprintf(os.Stderr, "bench: logs are in %s\n", b.dir)
 		return nil

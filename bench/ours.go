@@ -49,7 +49,7 @@ func openBatches(carrier string) func(target) (caller, error) {
 // openVia opens a transport for each address: over HTTP callers have one for each
 // worker, and with a broker there is one.
 func openVia(carrier string, t target) (*ours, error) {
-	heap.Tune() // as package runner does in the processes in which calls are made
+	heap.Tune(os.Getenv("GOGC")) // as package runner does in the processes in which calls are made
 	o := &ours{work: t.Work, params: t.Work.params()}
 	for _, url := range t.URLs {
 		link, err := dial.Open(destination(carrier, url))

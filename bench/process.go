@@ -9,42 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
 )
-
-// A starter starts children that die when the bench dies, from the one thread
-// whose death would count as the bench's (golang.org/issue/27505).
-type starter struct {
-	work chan func()
-	done chan struct{}
-}
-
-func newStarter() *starter {
-	s := &starter{work: make(chan func()), done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
-		runtime.LockOSThread()
-		for do := range s.work {
-			do()
-		}
-	}()
-	return s
-}
-
-func (s *starter) start(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = attributes()
-	started := make(chan error, 1)
-	s.work <- func() { started <- cmd.Start() }
-	return <-started
-}
-
-func (s *starter) close() {
-	close(s.work)
-	<-s.done
-}
 
 // A child is a process of the bench's, whose standard error goes to a file.
 type child struct {
@@ -69,7 +37,7 @@ func (b *bench) spawn(name string, cmd *exec.Cmd) (*child, error) {
 		p.Stdout = &p.reads
 	}
 	p.WaitDelay = time.Second
-	if err := b.starter.start(p.Cmd); err != nil {
+	if err := b.parent.Start(p.Cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	go func() {
