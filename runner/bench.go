@@ -126,9 +126,7 @@ func (b *benchmark) first(ctx context.Context, to *client.Client, explain func(c
 
 func (b *benchmark) run(ctx context.Context, to *client.Client) {
 	b.opens = time.Now().Add(b.plan.Warmup)
-	if os.Getenv("GOGC") == "" {
-		defer heap.Tune()() // it must not be slower than the processes that call
-	}
+	defer heap.Tune(os.Getenv("GOGC"))() // it must not be slower than the processes that call
 	b.report = load.Run(ctx, b.plan, func(ctx context.Context, _ int) error {
 		begun := time.Now()
 		_, err := to.CallRaw(ctx, b.method, b.params)

@@ -50,9 +50,7 @@ type work struct {
 // run returns nil after a stop that was asked for, even if calls had to be handed
 // back, and an error if the work ended by itself or asked for the end.
 func (l lifecycle) run(ctx context.Context, w work) error {
-	if os.Getenv("GOGC") == "" {
-		defer heap.Tune()()
-	}
+	defer heap.Tune(os.Getenv("GOGC"))()
 	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTaking()
 	done := make(chan error, 1)

@@ -31,9 +31,12 @@ type tuner struct {
 type bell struct{ _ [16]byte }
 
 // Tune gives the heap room to grow until stop is called. Large heaps, those with more
-// alive than that, are collected as ever, and GOMEMLIMIT holds. It is not for
-// processes whose users have set GOGC.
-func Tune() (stop func()) {
+// alive than that, are collected as ever, and GOMEMLIMIT holds. gogc is what the user
+// has set GOGC to: unless it is empty that counts, and nothing is done.
+func Tune(gogc string) (stop func()) {
+	if gogc != "" {
+		return func() {}
+	}
 	t := &tuner{percent: usual}
 	t.adjust()
 	t.hang(new(bell))

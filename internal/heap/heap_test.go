@@ -12,7 +12,9 @@ import (
 func TestTune(t *testing.T) { //nolint:paralleltest // it sets what the whole process has
 	before := debug.SetGCPercent(usual)
 	defer debug.SetGCPercent(before)
-	stop := Tune()
+	Tune("off")()
+	want(t, "as its user has set it", usual, usual)
+	stop := Tune("")
 	defer stop()
 	want(t, "of a small heap", most, most)
 	ballast := make([]byte, 64<<20)

@@ -143,6 +143,31 @@ func TestDerivedHangsOnIt(t *testing.T) {
 	}
 }
 
+// However Err and Done meet, at the deadline too: what has ended stays so.
+func TestEndsForGood(t *testing.T) {
+	t.Parallel()
+	for i := range 20_000 {
+		var c Context
+		c.Init(t.Context(), time.Now().Add(time.Duration(i%400)*50*time.Nanosecond))
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			c.Done()
+		}()
+		for ended, looks := false, 0; looks < 10; {
+			switch err := c.Err(); {
+			case err != nil:
+				ended = true
+				looks++
+			case ended:
+				t.Fatalf("context %d has ended, and goes on", i)
+			}
+		}
+		<-asked
+		c.Release()
+	}
+}
+
 func BenchmarkUnasked(b *testing.B) {
 	parent, deadline := context.Background(), time.Now().Add(time.Hour)
 	b.ReportAllocs()
