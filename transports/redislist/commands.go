@@ -27,8 +27,7 @@ type commands struct {
 	wake   chan struct{} // holds a token while there may be something to send
 	ctx    context.Context
 
-	busy     sync.Mutex       // held during an exchange; guards the line, sent and waiting
-	sent     int              // how much left with the last exchange
+	busy     sync.Mutex       // held during an exchange; guards the line and waiting
 	maxQueue int              // how many messages may wait in one queue
 	waiting  map[string]int64 // how many did, as the broker last said
 
@@ -119,9 +118,12 @@ func (c *commands) hurry() {
 		return
 	}
 	defer c.busy.Unlock()
-	if c.line.current() == nil || c.exchange() != nil {
-		c.signal() // run is patient
+	if c.line.current() != nil {
+		if _, err := c.exchange(); err == nil {
+			return
+		}
 	}
+	c.signal() // run is patient
 }
 
 // run sends what waits, and what nobody hurries. It ends with c.ctx.
@@ -151,9 +153,9 @@ func (c *commands) run() {
 			runtime.Gosched()
 		}
 		c.busy.Lock()
-		err := c.exchange()
-		crowded = c.sent > 1
+		sent, err := c.exchange()
 		c.busy.Unlock()
+		crowded = sent > 1
 		if err == nil {
 			if failures >= lostAfter && reached {
 				c.log.Info("broker reached again")
@@ -276,27 +278,28 @@ func (c *commands) abandon() {
 }
 
 // exchange sends what waits, as much as one exchange may carry, and hands out the
-// answers. c.busy is held. An error means that trying again needs a pause.
-func (c *commands) exchange() error {
+// answers. c.busy is held. It returns how many things it sent; an error means that
+// trying again needs a pause.
+func (c *commands) exchange() (sent int, err error) {
 	conn, err := c.connect()
 	if refusal, ok := errors.AsType[*transports.RefusedError](err); ok || err == nil {
 		c.refuse(refusal)
 	}
 	if err != nil {
 		c.failTasks(err)
-		return err
+		return 0, err
 	}
 	x := c.collect()
-	c.sent = len(x.tasks) + len(x.settles) + len(x.pushes)
+	sent = len(x.tasks) + len(x.settles) + len(x.pushes)
 	unsent, err := c.line.execOn(conn, x.fill)
 	tasks := x.resolveTasks(err, unsent)
 	settles, settleErr := x.resolveSettlements(err, unsent)
 	c.putBack(tasks, settles, x.resolvePushes(err, unsent))
 	if x.noScript() {
 		c.line.reset() // the next greeting loads them
-		return errors.New("the broker has lost the scripts")
+		return sent, errors.New("the broker has lost the scripts")
 	}
-	return cmp.Or(err, settleErr)
+	return sent, cmp.Or(err, settleErr)
 }
 
 // connect returns the connection, and makes one where there is none. Nothing is

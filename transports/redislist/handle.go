@@ -19,11 +19,11 @@ func (s *server) putBack(w *worker, e *entry) {
 	}
 }
 
-// Who holds what of a message: the fetcher takes a slot before it asks for one, and with
-// the message the slot is the entry's. From begin, or from where taking.run returns it,
-// the entry is counted among the handlers too. Both end in vacate, which conclude and
-// runHandler call, once each way; from conclude on the message is the commands' until
-// settled says what came of it.
+// Who holds what: the fetcher acquires a slot before it asks for a message, and what it
+// takes has that slot. An entry that is to be begun, by begin or by the goroutine to which
+// taking.run returns it, counts among the handlers as well. vacate gives both back, once:
+// as soon as it is decided what becomes of the message, before the broker knows. From
+// then on the message is that of commands, until settled has its word.
 
 // A job is a message whose handler is to run, or the search for such messages.
 type job struct {
@@ -71,9 +71,7 @@ func (s *server) runHandler(w *worker, e *entry) {
 		return
 	}
 	if instead := s.insteadOf(a, m); instead != nil {
-		if a.decide() != nil {
-			s.conclude(w, instead)
-		}
+		s.conclude(w, instead)
 		return
 	}
 	s.call(a, m)

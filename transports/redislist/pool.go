@@ -19,11 +19,11 @@ type pool[T any] struct {
 	closed  bool
 }
 
-// do has the jobs run, in their order as far as that is seen from outside.
-func (p *pool[T]) do(jobs ...T) {
+// do has a job run. Jobs are taken up in their order.
+func (p *pool[T]) do(job T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.waiting = append(p.waiting, jobs...)
+	p.waiting = append(p.waiting, job)
 	p.wakeLocked()
 }
 

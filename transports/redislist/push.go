@@ -53,9 +53,10 @@ func (p *push) leave() bool { return p.state.CompareAndSwap(pushWaits, pushLeave
 func (p *push) comeBack() bool { return p.state.CompareAndSwap(pushLeaves, pushWaits) }
 
 func (t *Transport) push(service string, f frame, recall bool, done func(error)) *push {
+	now := time.Now()
 	p := &push{
 		service: service, queue: t.keys.queue(service), recall: recall, size: sizeOf(&f.Message),
-		due: time.Now().Add(t.timing.giveUp),
+		due: now.Add(t.timing.giveUp),
 		done: func(err error) {
 			switch {
 			case errors.Is(err, transports.ErrUnknownOutcome):
@@ -67,7 +68,7 @@ func (t *Transport) push(service string, f frame, recall bool, done func(error))
 			done(err)
 		},
 	}
-	if !f.NotBefore.IsZero() && f.NotBefore.After(time.Now()) {
+	if f.NotBefore.After(now) {
 		p.delayed = t.keys.delayed(service) // where promote.lua finds it
 	}
 	if f.Unique != "" {

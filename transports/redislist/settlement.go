@@ -203,16 +203,17 @@ func (b *settledBatch) resolve(failed error) (again, later []*settlement) {
 func (b *settledBatch) results() []settleResult {
 	answer, _ := b.cmd.Int64Slice()
 	results := make([]settleResult, len(b.settles))
+	if !b.plain {
+		for i, result := range answer {
+			results[i] = settleResult(result)
+		}
+		return results
+	}
 	for i := range results {
 		results[i] = settled
-		if !b.plain {
-			results[i] = settleResult(answer[i])
-		}
 	}
-	if b.plain {
-		for i := 0; i+1 < len(answer); i += 2 {
-			results[answer[i]-1] = settleResult(answer[i+1])
-		}
+	for exception := range slices.Chunk(answer, 2) { // position from 1, result
+		results[exception[0]-1] = settleResult(exception[1])
 	}
 	return results
 }
