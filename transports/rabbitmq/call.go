@@ -22,6 +22,9 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 		return nil, err
 	}
 	message.CorrelationId = m.ID
+	if t.pulse.lives(service, time.Now()) {
+		message.Expiration = ""
+	}
 	reply, ok := t.replies.expect(m.ID)
 	if !ok {
 		return nil, fmt.Errorf("message id %q: another call that waits has the same", m.ID)
@@ -45,43 +48,36 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 
 // exchange sends a request and waits for the reply to it.
 func (t *Transport) exchange(
-	ctx context.Context, service string, reply <-chan answer, exchange, key string, message amqp.Publishing,
+	ctx context.Context, service string, reply chan answer, exchange, key string, message amqp.Publishing,
 ) ([]byte, error) {
-	p, err := t.hand(ctx, t.life.Done(), exchange, key, true, message)
-	var confirmed, returned <-chan struct{}
-	switch {
-	case err == nil:
-		confirmed, returned = p.confirm.Done(), p.returned
-		defer p.outlet.forget(p)
-	case ctx.Err() == nil && t.life.Err() == nil && errors.Is(err, transports.ErrUnknownOutcome):
-		t.stats.unknownSends.Add(1) // only the reply can tell, so the call waits on
-	default:
+	err := t.hand(ctx, t.life.Done(), &parcel{exchange: exchange, key: key, mandatory: true, message: message, told: func(err error) {
+		switch {
+		case err == nil: // the reply will tell more
+		case errors.Is(err, transports.ErrUnknownOutcome):
+			t.stats.unknownSends.Add(1) // only the reply can tell, so the call waits on
+		default:
+			reply <- answer{err: err}
+		}
+	}})
+	if err != nil {
 		return nil, t.trouble(ctx, "call "+service, err)
 	}
-	for {
-		select {
-		case a := <-reply:
-			return a.body, a.err
-		case <-returned:
+	select {
+	case a := <-reply:
+		switch {
+		case errors.Is(a.err, transports.ErrNoService):
 			return nil, t.nobody(service)
-		case <-confirmed:
-			confirmed = nil
-			if p.confirm.Acked() {
-				continue // what came back is told by returned
-			}
-			switch err := p.outcome(); {
-			case errors.Is(err, transports.ErrNoService):
-				return nil, t.nobody(service)
-			case errors.Is(err, transports.ErrBusy):
-				return nil, t.full(service)
-			case err != nil:
-				t.stats.unknownSends.Add(1)
-			}
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-t.life.Done():
-			return nil, transports.ErrClosed
+		case errors.Is(a.err, transports.ErrBusy):
+			return nil, t.full(service)
 		}
+		if a.err == nil {
+			t.pulse.beat(service, time.Now())
+		}
+		return a.body, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-t.life.Done():
+		return nil, transports.ErrClosed
 	}
 }
 

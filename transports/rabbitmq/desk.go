@@ -43,7 +43,7 @@ type desk struct {
 	next    int
 	closed  bool
 
-	settling map[string]chan struct{} // ids of messages that have ended and are not acknowledged; closed when they are
+	settling map[string]chan struct{} // ids of messages that have ended and are not acknowledged; closed when they are, nil while nobody waits for that
 }
 
 // mostDone bounds what is remembered of messages that are done. So many may be
@@ -101,24 +101,25 @@ func (k *desk) end(e *entry) bool {
 		return false
 	}
 	e.ended = true
-	if id := e.in.message.ID; k.settling[id] == nil {
-		k.settling[id] = make(chan struct{})
+	if _, ok := k.settling[e.in.message.ID]; !ok {
+		k.settling[e.in.message.ID] = nil
 		e.settles = true
 	}
 	return true
 }
 
-// settled returns what is closed when no other message with this id is being settled.
+// settled returns what is closed when no other message with this id is being settled; nil
+// where none is.
 // A copy of a message may be here before the original is acknowledged; if this process
 // died of it then, the broker would have both.
 func (k *desk) settled(id string) <-chan struct{} {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if c := k.settling[id]; c != nil {
-		return c
+	c, ok := k.settling[id]
+	if ok && c == nil {
+		c = make(chan struct{})
+		k.settling[id] = c
 	}
-	c := make(chan struct{})
-	close(c)
 	return c
 }
 
@@ -160,7 +161,9 @@ func (k *desk) leave(e *entry, done bool, acknowledged *delivery) bool {
 	}
 	delete(k.open, e)
 	if e.settles {
-		close(k.settling[e.in.message.ID])
+		if c := k.settling[e.in.message.ID]; c != nil {
+			close(c)
+		}
 		delete(k.settling, e.in.message.ID)
 	}
 	if e.serial == "" || k.running[e.serial] != e {
@@ -188,10 +191,12 @@ type crowd struct {
 	empty chan struct{} // closed when n falls to 0; nil while nobody waits for that
 }
 
-func (c *crowd) enter() {
+// enter returns how many there are then.
+func (c *crowd) enter() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n++
+	return c.n
 }
 
 func (c *crowd) leave() {

@@ -113,14 +113,7 @@ func TestDeskCloses(t *testing.T) {
 // A copy may be here before its original is acknowledged.
 func TestDeskSettles(t *testing.T) {
 	t.Parallel()
-	isSettled := func(k *desk, id string) bool {
-		select {
-		case <-k.settled(id):
-			return true
-		default:
-			return false
-		}
-	}
+	isSettled := func(k *desk, id string) bool { return k.settled(id) == nil }
 	k := newDesk()
 	a := arriving("a", 1, false)
 	id := a.in.message.ID

@@ -88,7 +88,7 @@ func (d *dialer) connect(ctx context.Context, raw, purpose string) (*session, er
 			if err := conn.SetDeadline(began.Add(d.timing.connect)); err != nil {
 				return nil, errors.Join(err, conn.Close())
 			}
-			wire = &socket{Conn: conn, patience: d.timing.write}
+			wire = newSocket(conn, d.timing.write)
 			release = context.AfterFunc(ctx, func() { _ = conn.Close() })
 			return wire, nil
 		},

@@ -23,25 +23,37 @@ func (s *server) take(queue string, d delivery) {
 		s.stats.rejoined.Add(1)
 	case arrivedDone:
 		s.stats.rejoined.Add(1)
-		d.receipts.sign(nil, d) // and otherwise it comes once more
+		d.receipts.sign(receipt{nil, d}) // and otherwise it comes once more
 	case arrivedNew:
-		if d.kind != loneWork {
-			s.crowd.enter()
-		}
+		s.enter(e)
 		s.tasks.Go(func() {
 			s.attend(e)
-			if d.kind != loneWork {
-				s.crowd.leave()
-			}
+			s.leave(e)
 		})
 	}
 }
 
-// attend brings a message to its end.
+// enter counts a message as one beside which nothing runs alone, and returns how often any is.
+func (s *server) enter(e *entry) int {
+	if e.kind == loneWork {
+		return 0
+	}
+	return s.crowd.enter()
+}
+
+func (s *server) leave(e *entry) {
+	if e.kind != loneWork {
+		s.crowd.leave()
+	}
+}
+
+// attend brings a message to its end, or to where its reply has left.
 func (s *server) attend(e *entry) {
-	select {
-	case <-s.desk.settled(e.in.message.ID):
-	case <-s.ctx.Done():
+	if settled := s.desk.settled(e.in.message.ID); settled != nil {
+		select {
+		case <-settled:
+		case <-s.ctx.Done():
+		}
 	}
 	now := time.Now()
 	m := &e.in.message
@@ -167,12 +179,22 @@ func (s *server) finish(e *entry, do func(ctx context.Context) error) {
 	s.acknowledge(e)
 }
 
-// acknowledge tells the broker that a message is settled, on the channel that
+// acknowledge tells the broker that messages are settled, each on the channel that
 // delivered it last. If that is closed the message comes again: to this process, which
 // remembers it, or to another, where it runs twice.
-func (s *server) acknowledge(e *entry) {
-	d := s.desk.latest(e)
-	d.receipts.sign(e, d)
+func (s *server) acknowledge(entries ...*entry) {
+	var signed []receipt
+	var on *receipts
+	for _, e := range entries {
+		d := s.desk.latest(e)
+		if on != nil && d.receipts != on {
+			on.sign(signed...)
+			signed = nil
+		}
+		on = d.receipts
+		signed = append(signed, receipt{e, d})
+	}
+	on.sign(signed...)
 }
 
 // acknowledged is told when a message was acknowledged, or could not be.

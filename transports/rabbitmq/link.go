@@ -122,7 +122,11 @@ func (l *link) connect() (*session, error) {
 // library, which is not to keep the next session from being made.
 func (l *link) await(s *session) {
 	over := make(chan struct{})
-	go func() { s.watched.Wait(); close(over) }()
+	go func() {
+		s.watched.Wait()
+		s.socket.background.Wait()
+		close(over)
+	}()
 	select {
 	case <-over:
 	case <-time.After(l.timing.closing):

@@ -31,8 +31,14 @@ func (n names) alone(service string) string    { return n.of(service + ".alone")
 // with checkBinding.
 func (n names) method(service, method string) string { return n.of(service + ".method." + method) }
 
-// reply names the queue on which one process waits for its replies.
-func (n names) reply(id string) string { return n.of("journeyman.reply." + id) }
+// reply names the queue on which one process waits for its replies, and takes bundles.
+func (n names) reply(id string) string { return n.of(replyPrefix + id) }
+
+const replyPrefix = "journeyman.reply.many."
+
+// takesBundles reports whether whoever waits at a queue for replies reads bundles: it
+// says so by the queue's name, as workers of another version must not be told more.
+func (n names) takesBundles(queue string) bool { return strings.HasPrefix(queue, n.of(replyPrefix)) }
 
 // rung names the queue in which messages of a service wait so long. Each service has its
 // own: what leaves a rung and finds its queue full holds up all behind it.

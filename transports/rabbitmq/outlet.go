@@ -1,7 +1,6 @@
 package rabbitmq
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -29,38 +28,35 @@ const (
 
 // A parcel is one message on its way to the broker.
 type parcel struct {
-	ctx           context.Context // when it has ended nobody wants the message sent any more
 	exchange, key string
 	mandatory     bool
 	message       amqp.Publishing
+	serial        string // of what is mandatory
 
-	handed   chan struct{}              // closed when it is known whether the broker may have it
-	err      error                      // set before that: it does not have it, or ErrUnknownOutcome
-	confirm  *amqp.DeferredConfirmation // set before that, where there is no error
-	returned chan struct{}              // closed when there is no queue for it
-	outlet   *outlet                    // through which it went
-	serial   string
+	// told is called once with the broker's word: nil, ErrNoService, ErrBusy, or
+	// ErrUnknownOutcome where the session ended before it. Everybody's confirms wait for it
+	// to return, and it must not publish.
+	told func(error)
+
+	returned bool // there is no queue for it; guarded by the outlet
 }
 
-// An outlet is the one channel on which a session publishes. A goroutine of its own
-// writes, as the library holds a lock while it does and a write may take as long as
-// the broker likes; those who wait for it can stop waiting.
+// An outlet is the one channel on which a session publishes.
 type outlet struct {
-	session *session
-	channel *amqp.Channel
-	parcels chan *parcel // unbuffered: what is taken is dealt with
-	returns chan amqp.Return
-	ask     chan chan struct{}
-	over    chan struct{} // closed when all that was returned is noted, after the end of the session
+	session  *session
+	channel  *amqp.Channel
+	confirms <-chan amqp.Confirmation
+	returns  <-chan amqp.Return
+	written  atomic.Uint64 // parcels
 
-	// Of the goroutine that writes.
-	shipped []*parcel // empty
-	calm    bool      // one parcel came alone: the next one need not wait for others
+	// Held while something is published, as the broker numbers what it is given in its
+	// order. The library may wait then for who reads confirms, who must not need it.
+	turn sync.Mutex
 
-	written atomic.Uint64 // parcels
-
-	mu       sync.Mutex
-	expected map[string]*parcel // mandatory ones, by serial
+	mu      sync.Mutex          // guards what follows
+	sent    fifo[*parcel]       // what the broker has not confirmed
+	bundles map[string][]*reply // that are to leave, by their queue
+	over    bool                // the session has ended
 }
 
 // openOutlet makes a session ready to publish.
@@ -73,13 +69,12 @@ func openOutlet(s *session, timing timing) error {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
 	o := &outlet{
-		session: s, channel: ch, parcels: make(chan *parcel), ask: make(chan chan struct{}), over: make(chan struct{}),
-		returns: ch.NotifyReturn(make(chan amqp.Return, 256)), expected: make(map[string]*parcel),
+		session: s, channel: ch, bundles: make(map[string][]*reply),
+		confirms: ch.NotifyPublish(make(chan amqp.Confirmation, 256)), returns: ch.NotifyReturn(make(chan amqp.Return, 256)),
 	}
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 	s.outlet = o
-	s.watched.Go(o.watchReturns)
-	s.watched.Go(o.write)
+	s.watched.Go(o.listen)
 	s.watched.Go(func() { o.probe(timing) })
 	s.watched.Go(func() {
 		// Only a fault closes this channel, such as an exchange that somebody deleted;
@@ -97,90 +92,137 @@ func openOutlet(s *session, timing timing) error {
 	return nil
 }
 
-// write publishes what it is given.
-func (o *outlet) write() {
+// post publishes a parcel, and does not wait for the network. Its error means that
+// nothing was handed over, and that nobody is told.
+func (o *outlet) post(p *parcel) error {
+	if why, _ := o.session.isBlocked(); why != "" {
+		return blockedError(why)
+	}
+	var err error
+	o.session.socket.gather(func() {
+		o.turn.Lock()
+		var others bool
+		others, err = o.put(p)
+		o.turn.Unlock()
+		if others {
+			runtime.Gosched() // whoever is about to say something does so now: a write is what a message costs most
+		}
+	})
+	return err
+}
+
+// errNoRoom says that the network is behind.
+var errNoRoom = errors.New("too much waits to be written")
+
+// put has the library write a parcel. o.turn is held. others reports whether there are
+// more on their way.
+func (o *outlet) put(p *parcel) (others bool, err error) {
+	if o.session.socket.full() != nil { // now that it is our turn; each may be large
+		return false, errNoRoom
+	}
+	o.mu.Lock()
+	if o.over {
+		o.mu.Unlock()
+		return false, fmt.Errorf("%w: %w", transports.ErrUnavailable, amqp.ErrClosed)
+	}
+	o.sent.push(p) // its confirm may be here before the library returns
+	others = o.sent.len() > 1
+	o.mu.Unlock()
+	o.written.Add(1)
+	err = o.channel.Publish(p.exchange, p.key, p.mandatory, false, p.message)
+	if err == nil {
+		return others, nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.over {
+		return false, nil // it has been told
+	}
+	o.sent.unpush() // of a message that was not written to its end the broker keeps nothing
+	return false, fmt.Errorf("%w: %w", transports.ErrUnavailable, err)
+}
+
+// listen hands on what the broker says of parcels, until the session has ended.
+//
+// The broker returns a message before it confirms it, but the library hands the two over
+// by different ways: so all that came back is noted before a confirm is looked at.
+func (o *outlet) listen() {
 	for {
 		select {
-		case p := <-o.parcels:
-			o.ship(p)
-		case <-o.session.lost:
+		case r, ok := <-o.returns:
+			if !ok {
+				o.returns = nil
+				continue
+			}
+			o.note(r)
+		case c, ok := <-o.confirms:
+			o.noteAll()
+			if !ok {
+				o.end()
+				return
+			}
+			o.confirm(c)
+		}
+	}
+}
+
+func (o *outlet) noteAll() {
+	for {
+		select {
+		case r, ok := <-o.returns:
+			if ok {
+				o.note(r)
+				continue
+			}
+			o.returns = nil
+		default:
 			return
 		}
 	}
 }
 
-// mostShipped bounds what leaves together, so that the first does not wait for too many.
-const mostShipped = 128
-
-// ship publishes a parcel, and with it those that are there by then: a write is what a
-// message costs most.
-func (o *outlet) ship(first *parcel) {
-	parcels := append(o.shipped[:0], first)
-	err := o.session.socket.gather(func() {
-		o.put(first)
-		for waited := o.calm; len(parcels) < mostShipped; {
-			select {
-			case p := <-o.parcels:
-				o.put(p)
-				parcels = append(parcels, p)
-				waited = false
-				continue
-			default:
-			}
-			if waited {
-				return
-			}
-			runtime.Gosched() // whoever is about to hand something over does so now
-			waited = true
+func (o *outlet) note(r amqp.Return) {
+	serial, _ := r.Headers[headerSerial].(string)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.sent.all() {
+		if p.serial == serial && p.mandatory {
+			p.returned = true
+			return
 		}
-	})
-	for _, p := range parcels {
-		if err != nil && p.err == nil {
-			o.broke(p, err)
-		}
-		close(p.handed)
 	}
-	o.calm = len(parcels) == 1
-	clear(parcels)
-	o.shipped = parcels
 }
 
-func (o *outlet) put(p *parcel) {
-	if p.err = p.ctx.Err(); p.err != nil {
-		return
+// confirm takes the broker's word on the oldest parcel: the library puts them in order.
+func (o *outlet) confirm(c amqp.Confirmation) {
+	o.mu.Lock()
+	p := o.sent.pop()
+	o.mu.Unlock()
+	switch {
+	case !c.Ack:
+		p.told(transports.ErrBusy)
+	case p.returned:
+		p.told(transports.ErrNoService)
+	default:
+		p.told(nil)
 	}
-	if why, _ := o.session.isBlocked(); why != "" {
-		p.err = blockedError(why)
-		return
-	}
-	p.outlet = o
-	if p.mandatory {
-		o.mu.Lock()
-		o.expected[p.serial] = p
-		o.mu.Unlock()
-	}
-	o.written.Add(1)
-	confirm, err := o.channel.PublishWithDeferredConfirm(p.exchange, p.key, p.mandatory, false, p.message)
-	if err == nil {
-		p.confirm = confirm
-		if p.ctx.Err() != nil {
-			o.forget(p) // perhaps nobody waits any more; whoever still does forgets it
-		}
-		return
-	}
-	if errors.Is(err, amqp.ErrClosed) {
-		o.forget(p)
-		p.err = fmt.Errorf("%w: %w", transports.ErrUnavailable, err)
-		return
-	}
-	o.broke(p, err)
 }
 
-// broke ends the session with a parcel of which some may have been written.
-func (o *outlet) broke(p *parcel, err error) {
-	o.forget(p)
-	p.err = fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, err)
-	o.session.lose(err)
+// end tells all that the broker has said nothing of.
+func (o *outlet) end() {
+	<-o.session.lost // in a moment: whoever watches the channel gives the session up
+	o.mu.Lock()
+	o.over = true
+	open := o.sent.all()
+	o.sent = fifo[*parcel]{}
+	o.mu.Unlock()
+	for _, p := range open {
+		if p.returned {
+			p.told(transports.ErrNoService)
+		} else {
+			p.told(fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, o.session.why))
+		}
+	}
 }
 
 // probe gives the session up when the broker does not answer although it was given
@@ -217,91 +259,6 @@ func (o *outlet) probe(timing timing) {
 
 func blockedError(why string) error {
 	return fmt.Errorf("%w: it takes no messages at the moment (%s)", transports.ErrUnavailable, why)
-}
-
-// watchReturns notes which messages found no queue. The broker returns a message
-// before it confirms it, but the library hands over the two by different ways: so
-// whoever has the confirm asks here, and is answered when all that came before it
-// was noted.
-func (o *outlet) watchReturns() {
-	defer close(o.over)
-	for {
-		select {
-		case r, ok := <-o.returns:
-			if !ok {
-				return
-			}
-			o.note(r)
-		case answer := <-o.ask:
-			for drained := false; !drained; {
-				select {
-				case r, ok := <-o.returns:
-					if !ok {
-						close(answer)
-						return
-					}
-					o.note(r)
-				default:
-					drained = true
-				}
-			}
-			close(answer)
-		}
-	}
-}
-
-func (o *outlet) note(r amqp.Return) {
-	serial, _ := r.Headers[headerSerial].(string)
-	o.mu.Lock()
-	p := o.expected[serial]
-	delete(o.expected, serial)
-	o.mu.Unlock()
-	if p != nil {
-		close(p.returned)
-	}
-}
-
-func (o *outlet) forget(p *parcel) {
-	if !p.mandatory {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.expected, p.serial)
-}
-
-// wasReturned reports, once the broker has confirmed a parcel, whether there was no
-// queue for it.
-func (o *outlet) wasReturned(p *parcel) bool {
-	answer := make(chan struct{})
-	select {
-	case o.ask <- answer:
-		<-answer
-	case <-o.over:
-	}
-	select {
-	case <-p.returned:
-		return true
-	default:
-		return false
-	}
-}
-
-// outcome returns what the broker said of a parcel, once its confirm is done.
-func (p *parcel) outcome() error {
-	defer p.outlet.forget(p)
-	switch {
-	case p.confirm.Acked():
-		if p.mandatory && p.outlet.wasReturned(p) {
-			return transports.ErrNoService
-		}
-		return nil
-	case p.outlet.channel.IsClosed():
-		// The library resolves what is open as refused; it may well be stored.
-		<-p.outlet.session.lost // in a moment: whoever watches the channel gives the session up
-		return fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, p.outlet.session.why)
-	}
-	return transports.ErrBusy
 }
 
 // nextSerial returns a serial that no other process has.

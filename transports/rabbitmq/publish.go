@@ -11,65 +11,58 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// hand gives a message to the broker's connection and returns when it is written, not
-// when it is confirmed. Its error means that nothing was handed over, or is
-// ErrUnknownOutcome. It fails at once where the broker takes no messages, and ends with
-// ErrClosed when over is closed. What is mandatory is given a serial.
-func (t *Transport) hand(
-	ctx context.Context, over <-chan struct{}, exchange, key string, mandatory bool, message amqp.Publishing,
-) (*parcel, error) {
-	var serial string
-	if mandatory {
-		serial = t.nextSerial()
-		if message.Headers == nil {
-			message.Headers = make(amqp.Table)
+// hand gives a parcel to the broker's connection. Its error means that nothing was handed
+// over. It fails at once where the broker takes no messages, and ends with ErrClosed when
+// over is closed. What is mandatory is given a serial.
+func (t *Transport) hand(ctx context.Context, over <-chan struct{}, p *parcel) error {
+	if p.mandatory {
+		p.serial = t.nextSerial()
+		if p.message.Headers == nil {
+			p.message.Headers = make(amqp.Table)
 		}
-		message.Headers[headerSerial] = serial
+		p.message.Headers[headerSerial] = p.serial
 	}
 	waited := time.Now()
 	for {
 		s, err := t.publisher(ctx, over)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		why, turned := s.isBlocked()
 		if why != "" {
-			return nil, blockedError(why)
+			return blockedError(why)
 		}
-		p := &parcel{
-			ctx: ctx, exchange: exchange, key: key, mandatory: mandatory, message: message,
-			handed: make(chan struct{}), returned: make(chan struct{}), serial: serial,
+		room := s.socket.full()
+		if room == nil {
+			switch err = s.outlet.post(p); {
+			case err == nil:
+				return nil
+			case errors.Is(err, errNoRoom):
+				continue
+			case time.Since(waited) > t.timing.giveUp:
+				return err
+			}
 		}
 		select {
-		case s.outlet.parcels <- p:
+		case <-room: // nil where the session is about to end, or the broker to take nothing
 		case <-turned:
-			continue
 		case <-s.lost:
 			if time.Since(waited) > t.timing.giveUp {
-				return nil, fmt.Errorf("%w: %w", transports.ErrUnavailable, s.why)
+				return fmt.Errorf("%w: %w", transports.ErrUnavailable, s.why)
 			}
-			continue
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-over:
-			return nil, transports.ErrClosed
+			return transports.ErrClosed
 		}
-		select {
-		case <-p.handed:
-			return p, p.err
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-over:
-			err = transports.ErrClosed
-		}
-		// It is being written. Whoever is waited for so long is frozen.
-		s.outlet.forget(p)
-		return nil, fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, err)
 	}
 }
 
 // publisher returns the session on which to publish.
 func (t *Transport) publisher(ctx context.Context, over <-chan struct{}) (*session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if s, ok, _ := t.publishing.current.get(); ok {
 		return s, nil
 	}
@@ -86,20 +79,19 @@ func (t *Transport) publisher(ctx context.Context, over <-chan struct{}) (*sessi
 // ErrUnavailable: nothing was handed over. ErrUnknownOutcome: the connection broke,
 // or ctx ended, before the broker's word.
 func (t *Transport) publish(ctx context.Context, exchange, key string, message amqp.Publishing) error {
-	p, err := t.hand(ctx, nil, exchange, key, true, message)
-	if err != nil {
-		return err
-	}
-	return p.wait(ctx)
+	return t.publishAs(ctx, exchange, key, true, message)
 }
 
-// wait returns the broker's word on a parcel.
-func (p *parcel) wait(ctx context.Context) error {
+func (t *Transport) publishAs(ctx context.Context, exchange, key string, mandatory bool, message amqp.Publishing) error {
+	word := make(chan error, 1)
+	p := &parcel{exchange: exchange, key: key, mandatory: mandatory, message: message, told: func(err error) { word <- err }}
+	if err := t.hand(ctx, nil, p); err != nil {
+		return err
+	}
 	select {
-	case <-p.confirm.Done():
-		return p.outcome()
+	case err := <-word:
+		return err
 	case <-ctx.Done():
-		p.outlet.forget(p)
 		return fmt.Errorf("%w: %w", transports.ErrUnknownOutcome, ctx.Err())
 	}
 }
@@ -110,10 +102,7 @@ func (p *parcel) wait(ctx context.Context) error {
 // what will not change.
 func (t *Transport) deliver(ctx context.Context, exchange, key string, mandatory bool, message amqp.Publishing) error {
 	for failures := 0; ; failures++ {
-		p, err := t.hand(ctx, nil, exchange, key, mandatory, message)
-		if err == nil {
-			err = p.wait(ctx)
-		}
+		err := t.publishAs(ctx, exchange, key, mandatory, message)
 		switch {
 		case err == nil, errors.Is(err, transports.ErrNoService), errors.Is(err, transports.ErrBusy), errors.Is(err, transports.ErrClosed):
 			return err

@@ -51,6 +51,7 @@ type Transport struct {
 	replies    *replies
 	ladder     ladder
 	refusals   refusals
+	pulse      pulse
 	mender     mender
 
 	life    context.Context // ends when Close is called

@@ -15,7 +15,7 @@ import (
 type receipts struct {
 	channel *amqp.Channel
 	broker  amqp.Acknowledger                     // that channel, but in tests
-	gather  func(do func()) error                 // of the socket under it
+	gather  func(do func())                       // of the socket under it
 	settled func(e *entry, d delivery, err error) // told of each when it has left, or cannot
 
 	mu      sync.Mutex
@@ -39,11 +39,11 @@ func (r *receipts) note(number uint64) {
 	}
 }
 
-// sign acknowledges a message. It is told of that in settled, perhaps by another
+// sign acknowledges messages. It is told of that in settled, perhaps by another
 // goroutine, when this one has returned: but never later than by one that still signs.
-func (r *receipts) sign(e *entry, d delivery) {
+func (r *receipts) sign(settled ...receipt) {
 	r.mu.Lock()
-	r.signed = append(r.signed, receipt{e, d})
+	r.signed = append(r.signed, settled...)
 	already, crowded := r.signing, len(r.open) > len(r.signed)
 	r.signing = true
 	r.mu.Unlock()
@@ -105,16 +105,13 @@ func (r *receipts) send(acks []ack) error {
 		return r.broker.Ack(acks[0].number, acks[0].multiple)
 	}
 	var err error
-	failed := r.gather(func() {
+	r.gather(func() {
 		for _, a := range acks {
 			if err = r.broker.Ack(a.number, a.multiple); err != nil {
 				return
 			}
 		}
 	})
-	if err == nil {
-		err = failed
-	}
 	return err
 }
 

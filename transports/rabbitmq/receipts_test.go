@@ -68,7 +68,7 @@ func (l *ledger) Reject(number uint64, requeue bool) error { return l.Nack(numbe
 
 // to returns receipts of what is out.
 func (l *ledger) to() *receipts {
-	r := &receipts{broker: l, gather: func(do func()) error { do(); return nil }, settled: func(*entry, delivery, error) {}}
+	r := &receipts{broker: l, gather: func(do func()) { do() }, settled: func(*entry, delivery, error) {}}
 	for n := range l.out {
 		r.note(n)
 	}
@@ -95,7 +95,7 @@ func TestReceiptsInMultiples(t *testing.T) {
 		r := l.to()
 		r.signing = true // somebody else is about to take them along
 		for _, n := range c.signed {
-			r.sign(nil, numbered(n))
+			r.sign(receipt{nil, numbered(n)})
 		}
 		if len(l.frames) > 0 {
 			t.Errorf("%v: two write at once", c.signed)
@@ -151,7 +151,7 @@ func TestReceiptsOfMany(t *testing.T) {
 			if again {
 				r.refuse(n)
 			} else {
-				r.sign(nil, numbered(n))
+				r.sign(receipt{nil, numbered(n)})
 			}
 			<-prefetch
 		})
@@ -187,8 +187,8 @@ func TestRefusedMeanwhile(t *testing.T) {
 	r := l.to()
 	r.broker = interrupted{l, func() {
 		r.signing = true
-		r.sign(nil, numbered(2))
-		r.sign(nil, numbered(3))
+		r.sign(receipt{nil, numbered(2)})
+		r.sign(receipt{nil, numbered(3)})
 		_, acks := r.collect()
 		if err := r.send(acks); err != nil {
 			t.Error(err)
@@ -215,28 +215,21 @@ func (i interrupted) Nack(number uint64, multiple, requeue bool) error {
 func TestReceiptsLost(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
-	for name, spoil := range map[string]func(l *ledger, r *receipts){
-		"at once":        func(l *ledger, _ *receipts) { l.gone = broken },
-		"when it leaves": func(_ *ledger, r *receipts) { r.gather = func(do func()) error { do(); return broken } },
-	} {
-		l := newLedger(1, 2, 3, 4)
-		r := l.to()
-		spoil(l, r)
-		var lost []uint64
-		r.settled = func(_ *entry, d delivery, err error) {
-			if errors.Is(err, broken) {
-				lost = append(lost, d.DeliveryTag)
-			}
+	l := newLedger(1, 2, 3, 4)
+	r := l.to()
+	l.gone = broken
+	var lost []uint64
+	r.settled = func(_ *entry, d delivery, err error) {
+		if errors.Is(err, broken) {
+			lost = append(lost, d.DeliveryTag)
 		}
-		r.signing = true
-		for _, n := range []uint64{1, 2} {
-			r.sign(nil, numbered(n))
-		}
-		r.signing = false
-		r.sign(nil, numbered(4))
-		if diff := cmp.Diff([]uint64{1, 2, 4}, lost); diff != "" {
-			t.Errorf("%s: told of the loss of (-want +got):\n%s", name, diff)
-		}
+	}
+	r.signing = true
+	r.sign(receipt{nil, numbered(1)}, receipt{nil, numbered(2)})
+	r.signing = false
+	r.sign(receipt{nil, numbered(4)})
+	if diff := cmp.Diff([]uint64{1, 2, 4}, lost); diff != "" {
+		t.Errorf("told of the loss of (-want +got):\n%s", diff)
 	}
 }
 
@@ -257,7 +250,7 @@ func TestDeliveredAgainWhileAcknowledged(t *testing.T) {
 	srv.desk.end(e)
 	before := srv.desk.latest(e)
 	srv.desk.want(t, from(latest, 1, true), arrivedAgain)
-	before.receipts.sign(e, before)
+	before.receipts.sign(receipt{e, before})
 	if !latest.acked[1] || len(latest.frames) != 1 {
 		t.Errorf("the latest delivery is acknowledged by %v, want once", latest.frames)
 	}

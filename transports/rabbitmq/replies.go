@@ -26,8 +26,8 @@ type replies struct {
 	mu      sync.Mutex
 	queue   string // its name changes if the node that keeps it is down
 	pending map[string]chan answer
-	recent  [replyPrefetch]string // ids of the latest replies: no others can come again
-	next    int                   // of recent
+	recent  [mostRecent]string // ids of the latest replies, which may come again
+	next    int                // of recent
 }
 
 type answer struct {
@@ -35,8 +35,10 @@ type answer struct {
 	err  error
 }
 
-// replyPrefetch bounds what lies in this process unread.
-const replyPrefetch = 512
+const (
+	replyPrefetch = 256 // messages that lie in this process unread, each with a reply or many
+	mostRecent    = 4096
+)
 
 func newReplies(t *Transport) *replies {
 	return &replies{t: t, queue: t.names.reply(t.id), ready: newHolder[struct{}](), pending: make(map[string]chan answer)}
@@ -58,13 +60,13 @@ func (r *replies) move() {
 }
 
 // expect registers a call. ok is false where one with that id waits already.
-func (r *replies) expect(id string) (reply <-chan answer, ok bool) {
+func (r *replies) expect(id string) (reply chan answer, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.pending[id] != nil {
 		return nil, false
 	}
-	c := make(chan answer, 1)
+	c := make(chan answer, 2) // the reply, and the word that the broker has refused the request
 	r.pending[id] = c
 	return c, true
 }
@@ -199,13 +201,25 @@ func (r *replies) open(s *session) (*amqp.Channel, <-chan amqp.Delivery, error) 
 	return ch, deliveries, refused("consume replies", err)
 }
 
-// dispatch gives a reply to its call.
+// dispatch gives replies to their calls.
 func (r *replies) dispatch(d amqp.Delivery) {
-	id, body, err := decodeReply(d)
+	if d.ContentType != bundleType {
+		id, body, err := decodeReply(d)
+		r.resolve(id, answer{body, err}, d.Redelivered)
+		return
+	}
+	whole := unbundle(d.Body, func(id string, body []byte) { r.resolve(id, answer{body: body}, d.Redelivered) })
+	if !whole {
+		r.t.log.Error("a message with replies cannot be read to its end, and calls may wait for what was in it", "bytes", len(d.Body))
+	}
+}
+
+// resolve gives a reply to its call.
+func (r *replies) resolve(id string, a answer, redelivered bool) {
 	r.mu.Lock()
 	c := r.pending[id]
 	delete(r.pending, id)
-	again := c == nil && d.Redelivered && slices.Contains(r.recent[:], id)
+	again := c == nil && redelivered && slices.Contains(r.recent[:], id)
 	r.recent[r.next] = id
 	r.next = (r.next + 1) % len(r.recent)
 	r.mu.Unlock()
@@ -216,8 +230,8 @@ func (r *replies) dispatch(d amqp.Delivery) {
 		r.t.stats.lateReplies.Add(1)
 		return
 	}
-	if body == nil && err == nil {
-		body = []byte{}
+	if a.body == nil && a.err == nil {
+		a.body = []byte{}
 	}
-	c <- answer{body, err}
+	c <- a
 }

@@ -137,21 +137,21 @@ func TestReplyThatComesAgain(t *testing.T) {
 	t.Parallel()
 	var tr Transport
 	r := newReplies(&tr)
-	for i := range 3 * replyPrefetch {
+	for i := range 3 * mostRecent {
 		id := fmt.Sprint(i)
 		if _, ok := r.expect(id); !ok {
 			t.Fatal("expected before")
 		}
 		r.dispatch(amqp.Delivery{CorrelationId: id})
 	}
-	for i := 2 * replyPrefetch; i < 3*replyPrefetch; i++ {
+	for i := 2 * mostRecent; i < 3*mostRecent; i++ {
 		r.dispatch(amqp.Delivery{CorrelationId: fmt.Sprint(i), Redelivered: true})
 	}
 	if n := tr.Counts().LateReplies; n != 0 {
 		t.Errorf("%d of those that came again are counted as late", n)
 	}
 	r.dispatch(amqp.Delivery{CorrelationId: "nobody's", Redelivered: true})
-	r.dispatch(amqp.Delivery{CorrelationId: fmt.Sprint(3*replyPrefetch - 1)})
+	r.dispatch(amqp.Delivery{CorrelationId: fmt.Sprint(3*mostRecent - 1)})
 	if n := tr.Counts().LateReplies; n != 2 {
 		t.Errorf("%d late replies are counted, want 2", n)
 	}
@@ -188,7 +188,7 @@ func TestRepliesOutliveAConnection(t *testing.T) {
 	}
 	relay.kill()
 	close(release)
-	a.eventually("the replies to wait", func() bool { q := a.queue(caller.replies.address()); return q != nil && q.Ready == 8 })
+	a.eventually("the requests to be acknowledged", func() bool { q := a.queue(calculator); return q != nil && q.Ready+q.Unacked == 0 })
 	relay.refuse(false)
 	calls.Wait()
 }

@@ -39,10 +39,14 @@ func newSession(conn *amqp.Connection, wire *socket) *session {
 		}
 	})
 	s.watched.Go(func() {
-		if err := <-closed; err != nil {
-			s.lose(err)
-		} else {
+		err := <-closed
+		switch failed := wire.failure(); {
+		case err == nil:
 			s.lose(errClosedHere)
+		case failed != nil:
+			s.lose(failed) // of which the library saw no more than the end
+		default:
+			s.lose(err)
 		}
 	})
 	return s

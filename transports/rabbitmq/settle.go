@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -21,14 +20,14 @@ func (s *server) settle(e *entry, o transports.Outcome) {
 	if err == nil && !buried {
 		err = s.conclude(e, o)
 	}
-	if err == nil && !buried && o.Reply != nil {
-		s.reply(e, o.Reply, "")
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		s.unsettled(e, err)
-		return
+	case !buried && o.Reply != nil:
+		s.answer(e, o.Reply)
+	default:
+		s.acknowledge(e)
 	}
-	s.acknowledge(e)
 }
 
 // unsettled gives back a message for which something could not be done, so that it is
@@ -188,64 +187,6 @@ func (s *server) pause(ctx context.Context, failures int) error {
 		return nil
 	}
 	return ctx.Err()
-}
-
-// reply answers a message's caller. It waits for a broker in need until nobody waits
-// for the reply any more.
-func (s *server) reply(e *entry, body []byte, refused string) {
-	in := &e.in
-	switch {
-	case in.replyTo == "":
-		return // a notification
-	case !s.mayAnswer(in.replyTo):
-		s.stats.unanswered.Add(1)
-		s.log.Warn("request answered nowhere: its reply_to names a queue of ours that is not for replies",
-			"service", s.service.Name, "reply_to", cut(in.replyTo, 64))
-		return
-	case len(body) > s.opts.MaxMessage:
-		s.stats.unanswered.Add(1)
-		s.log.Error("reply too large, not sent", "service", s.service.Name, "method", in.message.Method,
-			"bytes", len(body), "limit", s.opts.MaxMessage)
-		return
-	}
-	ctx := s.ctx
-	if !in.message.Expires.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, in.message.Expires)
-		defer cancel()
-	}
-	for failures := 0; ; failures++ {
-		// Not mandatory: a caller that has gone is no fault.
-		err := s.deliver(ctx, "", in.replyTo, false, encodeReply(*in, body, refused, time.Now()))
-		if err == nil {
-			return
-		}
-		if !errors.Is(err, transports.ErrBusy) || failures > mostRefusals || s.pause(ctx, failures) != nil {
-			s.stats.unanswered.Add(1)
-			s.log.Debug("reply not delivered", "service", s.service.Name, "id", in.message.ID, "err", err)
-			return
-		}
-	}
-}
-
-// mayAnswer keeps a caller from having us write into a queue of requests or dead letters.
-func (s *server) mayAnswer(replyTo string) bool {
-	own := replyTo
-	if s.opts.Namespace != "" {
-		var ok bool
-		if own, ok = strings.CutPrefix(replyTo, s.opts.Namespace+":"); !ok {
-			return true
-		}
-	}
-	service, derived, _ := strings.Cut(own, ".")
-	switch {
-	case strings.HasPrefix(own, "journeyman."):
-		return strings.HasPrefix(own, "journeyman.reply.")
-	case transports.CheckName(service) != nil:
-		return true
-	}
-	return derived != "" && derived != "dead" && derived != "suspects" && derived != "alone" &&
-		!strings.HasPrefix(derived, "method.") && !strings.HasPrefix(derived, "delay.")
 }
 
 // failed returns a message as it stands after one more failed attempt. Whatever

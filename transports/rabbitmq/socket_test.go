@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -23,6 +25,7 @@ type recorder struct {
 	mu     sync.Mutex
 	writes []string
 	failed error
+	closed bool
 	readBy []time.Time
 }
 
@@ -38,6 +41,11 @@ func (r *recorder) Write(b []byte) (int, error) {
 
 func (r *recorder) SetWriteDeadline(time.Time) error { return nil }
 
+func (r *recorder) Close() error {
+	r.closed = true
+	return nil
+}
+
 func (r *recorder) SetReadDeadline(at time.Time) error {
 	r.readBy = append(r.readBy, at)
 	return nil
@@ -52,9 +60,15 @@ func put(t *testing.T, s *socket, texts ...string) {
 	}
 }
 
+// recording returns a socket over a connection that takes everything at once.
+func recording() (*recorder, *socket) {
+	r := &recorder{}
+	return r, &socket{Conn: r, try: r.Write, patience: time.Minute}
+}
+
 func TestSocketGathers(t *testing.T) {
 	t.Parallel()
-	long, longer := strings.Repeat("l", mostHeld-2), strings.Repeat("L", mostHeld+1)
+	long := strings.Repeat("l", mostHeld)
 	for name, c := range map[string]struct {
 		texts []string
 		want  []string
@@ -62,15 +76,11 @@ func TestSocketGathers(t *testing.T) {
 		"one":                   {[]string{"a"}, []string{"a"}},
 		"several":               {[]string{"a", "b", "c"}, []string{"abc"}},
 		"none":                  {nil, nil},
-		"more than may be held": {[]string{"a", "b", "c", long, "d"}, []string{"abc", long + "d"}},
-		"a very long one":       {[]string{"a", longer, "b", "c"}, []string{"a", longer, "bc"}},
+		"more than may be held": {[]string{"a", "b", long, "c", "d"}, []string{"ab" + long, "cd"}},
 	} {
-		r := &recorder{}
-		s := &socket{Conn: r, patience: time.Minute}
+		r, s := recording()
 		put(t, s, "before")
-		if err := s.gather(func() { put(t, s, c.texts...) }); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		s.gather(func() { put(t, s, c.texts...) })
 		put(t, s, "after")
 		if diff := cmp.Diff(append(append([]string{"before"}, c.want...), "after"), r.writes); diff != "" {
 			t.Errorf("%s: writes (-want +got):\n%.300s", name, diff)
@@ -81,60 +91,129 @@ func TestSocketGathers(t *testing.T) {
 // Where two gather, what the first one wrote has left when it goes on.
 func TestSocketGathersForTwo(t *testing.T) {
 	t.Parallel()
-	r := &recorder{}
-	s := &socket{Conn: r, patience: time.Minute}
-	err := s.gather(func() {
+	r, s := recording()
+	s.gather(func() {
 		put(t, s, "a")
-		if err := s.gather(func() { put(t, s, "b") }); err != nil {
-			t.Error(err)
-		}
+		s.gather(func() { put(t, s, "b") })
 		if diff := cmp.Diff([]string{"ab"}, r.writes); diff != "" {
 			t.Errorf("writes (-want +got):\n%s", diff)
 		}
 		put(t, s, "c", "d")
 	})
-	if diff := cmp.Diff([]string{"ab", "cd"}, r.writes); diff != "" || err != nil {
-		t.Errorf("error %v, writes (-want +got):\n%s", err, diff)
+	if diff := cmp.Diff([]string{"ab", "cd"}, r.writes); diff != "" {
+		t.Errorf("writes (-want +got):\n%s", diff)
 	}
 }
 
-// A failure is told to whoever gathered, and nothing is written after it: the broker
+// What is said while somebody writes leaves with the next write, and whoever says it does
+// not wait for that. Nobody writes for others for ever.
+func TestSocketTakesAlong(t *testing.T) {
+	t.Parallel()
+	r := &recorder{}
+	s := &socket{Conn: r, patience: time.Minute}
+	said := 0
+	s.try = func(b []byte) (int, error) {
+		for range 2 { // others, who do not write
+			if said++; said <= 2*mostTurns+4 {
+				put(t, s, fmt.Sprint(said, " "))
+			}
+		}
+		return r.Write(b)
+	}
+	put(t, s, "first ")
+	s.background.Wait()
+	want := []string{"first ", "1 2 ", "3 4 ", "5 6 ", "7 8 "}
+	if diff := cmp.Diff(want, r.writes); diff != "" {
+		t.Errorf("writes (-want +got):\n%s", diff)
+	}
+}
+
+// A failure is told to whoever writes next, and nothing is written after it: the broker
 // would take it for the rest of what is missing.
 func TestSocketFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
-	r := &recorder{failed: broken}
-	s := &socket{Conn: r, patience: time.Minute}
-	if err := s.gather(func() { put(t, s, "a", "b") }); !errors.Is(err, broken) {
-		t.Errorf("error %v, want that of the write", err)
-	}
-	r.failed = nil
-	if n, err := s.Write([]byte("c")); n != 0 || !errors.Is(err, broken) {
-		t.Errorf("after that %d bytes are written, error %v", n, err)
-	}
-	err := s.gather(func() {
-		if n, err := s.Write([]byte("d")); n != 0 || !errors.Is(err, broken) {
-			t.Errorf("to be gathered after that are %d bytes, error %v", n, err)
+	for name, prepare := range map[string]func(r *recorder, s *socket){
+		"at once":           func(*recorder, *socket) {},
+		"in the background": func(_ *recorder, s *socket) { s.try = nil },
+		"after a part":      func(_ *recorder, s *socket) { s.try = func([]byte) (int, error) { return 1, nil } },
+	} {
+		r, s := recording()
+		prepare(r, s)
+		r.failed = broken
+		s.gather(func() { put(t, s, "a", "b") })
+		s.background.Wait()
+		r.failed = nil
+		if err := s.failure(); !errors.Is(err, broken) || !r.closed {
+			t.Errorf("%s: the failure is %v, and the connection is closed: %v", name, err, r.closed)
 		}
-	})
-	if !errors.Is(err, broken) {
-		t.Errorf("error %v, want that of the write before", err)
+		if n, err := s.Write([]byte("c")); n != 0 || !errors.Is(err, broken) {
+			t.Errorf("%s: after that %d bytes are written, error %v", name, n, err)
+		}
+		s.gather(func() {
+			if n, err := s.Write([]byte("d")); n != 0 || !errors.Is(err, broken) {
+				t.Errorf("%s: to be gathered after that are %d bytes, error %v", name, n, err)
+			}
+		})
+		if len(r.writes) > 0 {
+			t.Errorf("%s: written after the failure: %q", name, r.writes)
+		}
+		if s.full() != nil {
+			t.Errorf("%s: one waits for room that there will never be", name)
+		}
 	}
-	if len(r.writes) > 0 {
-		t.Errorf("written after the failure: %q", r.writes)
-	}
+}
 
-	// A write that fails within tells of it too.
-	r = &recorder{failed: broken}
-	s = &socket{Conn: r, patience: time.Minute}
-	err = s.gather(func() {
-		if _, err := s.Write(bytes.Repeat([]byte("l"), mostHeld+1)); !errors.Is(err, broken) {
-			t.Errorf("a long write: error %v", err)
-		}
-	})
-	if !errors.Is(err, broken) {
-		t.Errorf("error %v, want that of the long write", err)
+// A connection that takes little at a time is given the rest by the socket itself, in order,
+// and those who would say much wait until there is room.
+func TestSocketFillsUp(t *testing.T) {
+	t.Parallel()
+	here, there := tcp(t)
+	s := newSocket(here, time.Minute)
+	if s.try == nil {
+		t.Fatal("there is no write that does not wait") // on all systems that run this test
 	}
+	var want bytes.Buffer
+	for i := 0; s.full() == nil; i++ { // more than lies between processes
+		text := bytes.Repeat([]byte{byte(i)}, 48<<10)
+		want.Write(text)
+		if n, err := s.Write(text); n != len(text) || err != nil {
+			t.Fatalf("%d bytes are taken, error %v", n, err)
+		}
+	}
+	room := s.full()
+	got := make([]byte, want.Len())
+	if _, err := io.ReadFull(there, got); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "room", room)
+	s.background.Wait()
+	put(t, s, "after")
+	if _, err := io.ReadFull(there, got[:5]); err != nil || string(got[:5]) != "after" {
+		t.Errorf("%q, error %v, is written after that", got[:5], err)
+	}
+	copy(got, want.Bytes()[:5])
+	if !bytes.Equal(want.Bytes(), got) {
+		t.Error("what arrives is something else than what was written")
+	}
+}
+
+// tcp returns both ends of a connection.
+func tcp(t *testing.T) (here, there net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if here, err = net.Dial("tcp", l.Addr().String()); err == nil {
+		there, err = l.Accept()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+	return here, there
 }
 
 // Nobody reads, so a write that has no limit never ends.
@@ -143,11 +222,11 @@ func TestSocketBoundsWrites(t *testing.T) {
 	here, there := net.Pipe()
 	defer here.Close()
 	defer there.Close()
-	s := &socket{Conn: here, patience: time.Millisecond}
-	failed := make(chan error, 1)
-	go func() { failed <- s.gather(func() { put(t, s, "a") }) }()
+	s := newSocket(here, time.Millisecond)
+	put(t, s, "a")
+	s.background.Wait()
 	var timeout net.Error
-	if err := await(t, "the write to be given up", failed); !errors.As(err, &timeout) || !timeout.Timeout() {
+	if err := s.failure(); !errors.As(err, &timeout) || !timeout.Timeout() {
 		t.Errorf("error %v, want a timeout", err)
 	}
 }
@@ -184,7 +263,7 @@ func TestGatheredAndLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.socket.mu.Lock()
-	s.socket.patience = -time.Second // the next write fails when it leaves
+	s.socket.try, s.socket.patience = nil, -time.Second // the next write fails when it leaves
 	s.socket.mu.Unlock()
 	if err := sender.Send(a.ctx(), calculator, transports.Message{}); !errors.Is(err, transports.ErrUnknownOutcome) {
 		t.Errorf("error %v, want %v", err, transports.ErrUnknownOutcome)
