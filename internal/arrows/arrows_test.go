@@ -38,7 +38,7 @@ func plan() map[string]row {
 		"jsonrpc/middleware":       {ours: []string{"jsonrpc"}},
 		"transports/memory":        {ours: []string{"transports"}},
 		"transports/redislist":     {ours: []string{"transports", "internal/lifetime", "internal/pool"}, libraries: []string{goRedis, uuid}},
-		"transports/rabbitmq":      {ours: []string{"transports"}, libraries: []string{amqp, uuid}},
+		"transports/rabbitmq":      {ours: []string{"transports", "internal/lifetime", "internal/pool"}, libraries: []string{amqp, uuid}},
 		"transports/httprpc":       {ours: []string{"transports"}, libraries: []string{uuid}},
 		"transports/transporttest": {ours: []string{"transports"}, libraries: []string{cmp, goleak}},
 		"client":                   {ours: []string{"jsonrpc", "transports"}},
