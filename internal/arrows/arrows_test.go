@@ -37,8 +37,8 @@ func plan() map[string]row {
 
 		"jsonrpc/middleware":       {ours: []string{"jsonrpc"}},
 		"transports/memory":        {ours: []string{"transports"}},
-		"transports/redislist":     {ours: []string{"transports", "internal/lifetime"}, libraries: []string{goRedis, uuid}},
-		"transports/rabbitmq":      {ours: []string{"transports"}, libraries: []string{amqp, uuid}},
+		"transports/redislist":     {ours: []string{"transports", "internal/lifetime", "internal/pool"}, libraries: []string{goRedis, uuid}},
+		"transports/rabbitmq":      {ours: []string{"transports", "internal/lifetime", "internal/pool"}, libraries: []string{amqp, uuid}},
 		"transports/httprpc":       {ours: []string{"transports"}, libraries: []string{uuid}},
 		"transports/transporttest": {ours: []string{"transports"}, libraries: []string{cmp, goleak}},
 		"client":                   {ours: []string{"jsonrpc", "transports"}},
@@ -53,6 +53,7 @@ func plan() map[string]row {
 		"internal/children":        {},
 		"internal/load":            {},
 		"internal/lifetime":        {},
+		"internal/pool":            {},
 		"internal/heap":            {},
 		"internal/foreman":         {ours: []string{"internal/procfile", "internal/children"}},
 		"internal/devbroker":       {ours: []string{"internal/children"}, libraries: []string{goRedis, miniredis}},

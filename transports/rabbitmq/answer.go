@@ -17,8 +17,7 @@ func (s *server) answer(e *entry, body []byte) {
 		return
 	}
 	if out := s.openOutlet(); out != nil {
-		s.tasks.Add(1) // which has not ended while this is one
-		others := s.enter(e) > 2
+		others := s.enter(e) > 2 // this one is counted for its handler too
 		out.reply(&reply{server: s, entry: e, body: body, bundled: s.names.takesBundles(e.in.replyTo) && !strings.Contains(e.in.correlationID, "\n")}, others)
 		return
 	}
@@ -47,15 +46,13 @@ func (s *server) replied(replies []*reply, err error) {
 		}
 		s.acknowledge(entries...)
 		for _, r := range replies {
-			s.leave(r.entry)
-			s.tasks.Done()
+			s.over(r.entry)
 		}
 		return
 	}
 	for _, r := range replies { // once more, each by itself and for as long as it takes
 		go func() {
-			defer s.tasks.Done()
-			defer s.leave(r.entry)
+			defer s.over(r.entry)
 			s.send(r.entry, r.body, "")
 			s.acknowledge(r.entry)
 		}()

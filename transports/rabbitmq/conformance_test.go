@@ -58,14 +58,11 @@ func TestConformance(t *testing.T) {
 			transporttest.Locates,   // it counts consumers and does not know them
 			transporttest.Describes, // for the same reason
 			transporttest.Pauses,    // a queue gives out what it has
-			transporttest.Settles,   // its handlers have goroutines of their own
 		},
 		Skips: []string{
 			"a call cancelled while it waits is never begun",
 			"a cancelled call ends its handler's context",
 			"a cancelled call is not tried again",
-			"a message can be settled before its handler returns",
-			"who holds the settler may end the goroutine",
 			"a kept reply answers the same message again",
 			"a key belongs to one method",
 			"a kept reply is forgotten in the end",

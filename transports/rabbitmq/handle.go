@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// take accepts a delivery. It does not block: whatever waits does so in a goroutine of
-// its own, of which there are no more than the broker gives out unacknowledged.
+// take accepts a delivery. It does not block: whatever waits does so in goroutines of
+// the pool, of which no more are busy than the broker gives out unacknowledged.
 func (s *server) take(queue string, d delivery) {
 	serial, _ := d.Headers[headerSerial].(string)
 	e := &entry{
@@ -26,28 +25,29 @@ func (s *server) take(queue string, d delivery) {
 		d.receipts.sign(receipt{nil, d}) // and otherwise it comes once more
 	case arrivedNew:
 		s.enter(e)
-		s.tasks.Go(func() {
-			s.attend(e)
-			s.leave(e)
-		})
+		s.pool.Do(e)
 	}
 }
 
-// enter counts a message as one beside which nothing runs alone, and returns how often any is.
+// enter counts a message as a task, and as one beside which nothing runs alone. It returns
+// how often any is.
 func (s *server) enter(e *entry) int {
+	s.tasks.Add(1)
 	if e.kind == loneWork {
 		return 0
 	}
 	return s.crowd.enter()
 }
 
-func (s *server) leave(e *entry) {
+// over ends an enter.
+func (s *server) over(e *entry) {
 	if e.kind != loneWork {
 		s.crowd.leave()
 	}
+	s.tasks.Done()
 }
 
-// attend brings a message to its end, or to where its reply has left.
+// attend brings a message to its end, or to its handler.
 func (s *server) attend(e *entry) {
 	if settled := s.desk.settled(e.in.message.ID); settled != nil {
 		select {
@@ -73,66 +73,34 @@ func (s *server) attend(e *entry) {
 		s.finish(e, nil)
 	case m.NotBefore.Sub(now) > due:
 		s.finish(e, func(ctx context.Context) error { return s.sendBack(ctx, e, m.NotBefore) })
-	case e.kind == loneWork:
-		s.runAlone(e)
 	default:
-		s.runBeside(e)
+		if leave := s.admit(e); leave != nil {
+			s.execute(e, leave)
+			return
+		}
 	}
+	s.over(e)
 }
 
-// runBeside runs a message beside others, when there is a slot.
-func (s *server) runBeside(e *entry) {
+// admit waits until a message may run, and returns what lets the next one do so; nil
+// where something else became of it.
+func (s *server) admit(e *entry) (leave func()) {
+	if e.kind == loneWork {
+		return s.admitAlone(e)
+	}
 	select {
 	case s.slots <- struct{}{}:
-	case <-s.taking.Done():
-		s.putBack(s.ctx, e)
-		return
-	}
-	if s.taking.Err() != nil {
+		if s.taking.Err() == nil {
+			return s.vacate
+		}
 		<-s.slots
-		s.putBack(s.ctx, e)
-		return
+	case <-s.taking.Done():
 	}
-	out, ours := s.execute(e)
-	<-s.slots
-	if ours {
-		s.settle(e, out)
-	}
+	s.putBack(s.ctx, e)
+	return nil
 }
 
-// execute calls the handler. ours is false where the message is given back, so that the
-// result is somebody else's to give.
-func (s *server) execute(e *entry) (out transports.Outcome, ours bool) {
-	if !s.desk.begin(e) {
-		return out, false
-	}
-	ctx := s.work
-	if expires := e.in.message.Expires; !expires.IsZero() {
-		if !time.Now().Before(expires) { // while it waited for its turn
-			s.stats.expired.Add(1)
-			return out, s.desk.end(e)
-		}
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadline(ctx, expires)
-		defer stop()
-	}
-	out = s.call(ctx, e.in.message)
-	return out, s.desk.end(e)
-}
-
-// call runs the handler. A panic is a fault of whoever joined handler and
-// transport; it must not take the process and other people's requests along, and
-// the message is kept where people find it.
-func (s *server) call(ctx context.Context, m transports.Message) (out transports.Outcome) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.log.Error("handler panicked, request buried", "service", s.service.Name, "method", m.Method,
-				"panic", v, "stack", string(debug.Stack()))
-			out = transports.Outcome{Verdict: transports.Bury, Err: fmt.Errorf("panic: %v", v)}
-		}
-	}()
-	return s.service.Handler(ctx, m)
-}
+func (s *server) vacate() { <-s.slots }
 
 // putBack returns a message that was not begun.
 func (s *server) putBack(ctx context.Context, e *entry) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/pool"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -23,10 +24,11 @@ type server struct {
 	declared  *session // in which all that the service needs was declared
 
 	slots  chan struct{} // a token for each message that is worked on
+	pool   *pool.Pool[*entry]
 	desk   *desk
 	crowd  crowd
 	stands []*stand
-	tasks  sync.WaitGroup // of messages that were taken
+	tasks  sync.WaitGroup // messages that were taken
 }
 
 // Serve implements transports.Server.
@@ -76,6 +78,7 @@ func newServer(ctx context.Context, t *Transport, s transports.Service) *server 
 		Transport: t, service: s,
 		slots: make(chan struct{}, s.Slots), desk: newDesk(),
 	}
+	srv.pool = pool.New(srv.attend)
 	srv.work, srv.abandon = context.WithCancelCause(context.WithoutCancel(ctx))
 	srv.taking, srv.stop = context.WithCancelCause(t.life)
 
@@ -128,6 +131,7 @@ func (s *server) forget(in *session) {
 // run takes messages until ctx ends, and then lets what was begun come to its end.
 func (s *server) run(ctx context.Context) error {
 	defer s.abandon(nil)
+	defer s.pool.Close()
 	unlink := context.AfterFunc(ctx, func() { s.stop(errStopped) })
 	defer unlink()
 	if ctx.Err() != nil {

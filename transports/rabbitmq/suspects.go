@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/journeyman-go/journeyman/transports"
@@ -70,36 +69,30 @@ func (s *server) giveUp(ctx context.Context, e *entry, why string) error {
 	return nil
 }
 
-// runAlone runs a message when nothing else runs in this process, and has nothing else
-// begin meanwhile. A worker that a long job keeps from becoming empty leaves the message
-// to others for a while.
-func (s *server) runAlone(e *entry) {
+// admitAlone is admit for a message that runs when nothing else runs in this process,
+// and has nothing else begin meanwhile. A worker that a long job keeps from becoming
+// empty leaves the message to others for a while.
+func (s *server) admitAlone(e *entry) (leave func()) {
 	ctx, cancel := context.WithTimeout(s.taking, s.timing.alone)
 	defer cancel()
 	released := make(chan struct{})
-	release := sync.OnceFunc(func() { close(released) })
-	defer release()
+	leave = func() { close(released) }
 	empty := true
 	for _, st := range s.stands {
 		empty = empty && (st.kind == loneWork || st.hold(ctx, released))
 	}
-	switch {
-	case empty && s.crowd.gone(ctx):
-	case s.taking.Err() != nil:
+	if empty && s.crowd.gone(ctx) {
+		return leave
+	}
+	leave()
+	if s.taking.Err() != nil {
 		s.putBack(s.ctx, e)
-		return
-	default:
-		release()
-		s.finish(e, func(ctx context.Context) error {
-			message := e.in.again(s.service.Name, time.Now())
-			message.Headers[headerDestination] = aloneOf(s.service.Name)
-			return s.delay(ctx, message, time.Now().Add(s.timing.third))
-		})
-		return
+		return nil
 	}
-	out, ours := s.execute(e)
-	release()
-	if ours {
-		s.settle(e, out)
-	}
+	s.finish(e, func(ctx context.Context) error {
+		message := e.in.again(s.service.Name, time.Now())
+		message.Headers[headerDestination] = aloneOf(s.service.Name)
+		return s.delay(ctx, message, time.Now().Add(s.timing.third))
+	})
+	return nil
 }

@@ -39,7 +39,7 @@ func (s *server) do(j job) {
 		return
 	}
 	if e := j.taking.run(); e != nil {
-		s.pool.do(j)
+		s.pool.Do(j)
 		s.runHandler(j.taking.worker, e)
 	}
 }
@@ -47,7 +47,7 @@ func (s *server) do(j job) {
 // begin has the handler of a message that holds a slot run.
 func (s *server) begin(w *worker, e *entry) {
 	s.handlers.Add(1)
-	s.pool.do(job{worker: w, entry: e})
+	s.pool.Do(job{worker: w, entry: e})
 }
 
 // An attempt is a message in the hands of its handler, and the handler's context.

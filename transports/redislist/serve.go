@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/journeyman-go/journeyman/internal/pool"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -29,7 +30,7 @@ type server struct {
 	cautious   chan struct{} // a token for each suspect that runs beside ordinary work
 	complained atomic.Int64  // when the log last spoke of requests answered nowhere, in Unix nanoseconds
 	handlers   sync.WaitGroup
-	pool       pool[job]
+	pool       *pool.Pool[job]
 	fetch      *fetcher
 }
 
@@ -65,8 +66,8 @@ func (t *Transport) Serve(ctx context.Context, s transports.Service) error {
 		slots: make(chan struct{}, s.Slots), unsettled: make(chan struct{}, s.Slots+maxBatch),
 		cautious: make(chan struct{}, max(1, s.Slots/8)),
 	}
-	srv.pool.run = srv.do
-	defer srv.pool.close()
+	srv.pool = pool.New(srv.do)
+	defer srv.pool.Close()
 	if err := srv.run(ctx); err != nil {
 		return fmt.Errorf("serve %s: %w", s.Name, err)
 	}
@@ -107,7 +108,7 @@ func (s *server) takeUntilStopped(ctx, life context.Context, w *worker, fenced <
 	until, stopTaking := context.WithCancel(life)
 	defer stopTaking()
 	stopped := make(chan error, 1)
-	s.pool.do(job{taking: &taking{ctx: until, fetcher: s.fetch, worker: w, stopped: stopped}})
+	s.pool.Do(job{taking: &taking{ctx: until, fetcher: s.fetch, worker: w, stopped: stopped}})
 
 	select {
 	case <-ctx.Done():

@@ -1,14 +1,16 @@
-package redislist
+// Package pool has goroutines that are used again.
+package pool
 
 import "sync"
 
-// A pool runs jobs in goroutines that it keeps: a new one for each message would
-// spend a quarter of a worker's time on growing its stack.
+// A Pool runs jobs in goroutines that it keeps: a new one for each message would
+// spend a quarter of a worker's time on growing its stack. A job may take as long as it
+// likes, and may end its goroutine.
 //
 // One goroutine is woken for a whole batch. It wakes the next one before it begins
 // its first job, and so on: while jobs are short they are done by the time that the
 // next one runs, and where one waits the others go on beside it at once.
-type pool[T any] struct {
+type Pool[T any] struct {
 	run func(T)
 
 	mu      sync.Mutex // guards what follows
@@ -19,16 +21,19 @@ type pool[T any] struct {
 	closed  bool
 }
 
-// do has a job run. Jobs are taken up in their order.
-func (p *pool[T]) do(job T) {
+// New returns a pool that runs each job by a call of run.
+func New[T any](run func(T)) *Pool[T] { return &Pool[T]{run: run} }
+
+// Do has a job run, and does not wait for it. Jobs are taken up in their order.
+func (p *Pool[T]) Do(job T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting = append(p.waiting, job)
 	p.wakeLocked()
 }
 
-// close lets the goroutines go as soon as nothing is left to do.
-func (p *pool[T]) close() {
+// Close lets the goroutines go as soon as nothing is left to do.
+func (p *Pool[T]) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
@@ -38,7 +43,7 @@ func (p *pool[T]) close() {
 	p.idle = nil
 }
 
-func (p *pool[T]) wakeLocked() {
+func (p *Pool[T]) wakeLocked() {
 	if p.waking || p.first == len(p.waiting) {
 		return
 	}
@@ -52,7 +57,7 @@ func (p *pool[T]) wakeLocked() {
 	p.idle = p.idle[:last]
 }
 
-func (p *pool[T]) work() {
+func (p *Pool[T]) work() {
 	wake := make(chan struct{}, 1)
 	p.mu.Lock()
 	for {
@@ -77,7 +82,7 @@ func (p *pool[T]) work() {
 	p.mu.Unlock()
 }
 
-func (p *pool[T]) nextLocked() T {
+func (p *Pool[T]) nextLocked() T {
 	job := p.waiting[p.first]
 	clear(p.waiting[p.first : p.first+1]) // it may be large
 	if p.first++; p.first == len(p.waiting) {

@@ -1,8 +1,10 @@
-package redislist
+package pool
 
 import (
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,8 +18,7 @@ func TestPool(t *testing.T) {
 		var mu sync.Mutex
 		var begun []int
 		running := 0
-		var p pool[int]
-		p.run = func(i int) {
+		p := New(func(i int) {
 			mu.Lock()
 			begun = append(begun, i)
 			running++
@@ -28,11 +29,11 @@ func TestPool(t *testing.T) {
 			mu.Lock()
 			running--
 			mu.Unlock()
-		}
+		})
 		begin := func(jobs ...int) {
 			begun = nil
 			for _, job := range jobs {
-				p.do(job)
+				p.Do(job)
 			}
 			synctest.Wait()
 			if slices.Sort(begun); !slices.Equal(begun, jobs) {
@@ -53,8 +54,34 @@ func TestPool(t *testing.T) {
 			}
 		}
 		begin(103)
-		p.close() // also what runs and what waits is done; the bubble ends when every goroutine has
+		p.Close() // also what runs and what waits is done; the bubble ends when every goroutine has
 		begin(5)
 		time.Sleep(time.Second)
+	})
+}
+
+// A job may end its goroutine; the others are run by other ones.
+func TestGoexit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var run atomic.Int32
+		p := New(func(ends bool) {
+			run.Add(1)
+			if ends {
+				runtime.Goexit()
+			}
+		})
+		defer p.Close()
+		jobs := []bool{true, false, true, true, false}
+		for range 3 {
+			run.Store(0)
+			for _, ends := range jobs {
+				p.Do(ends)
+			}
+			synctest.Wait()
+			if n := int(run.Load()); n != len(jobs) {
+				t.Fatalf("%d jobs have run, want %d", n, len(jobs))
+			}
+		}
 	})
 }
