@@ -17,7 +17,9 @@ func (s *server) answer(e *entry, body []byte) {
 		return
 	}
 	if out := s.openOutlet(); out != nil {
-		others := s.enter(e) > 2 // this one is counted for its handler too
+		s.enter(e) // once more: it is over when it is acknowledged
+		e.answered = true
+		others := s.busy.Load() > 0
 		out.reply(&reply{server: s, entry: e, body: body, bundled: s.names.takesBundles(e.in.replyTo) && !strings.Contains(e.in.correlationID, "\n")}, others)
 		return
 	}
@@ -44,15 +46,11 @@ func (s *server) replied(replies []*reply, err error) {
 		for i, r := range replies {
 			entries[i] = r.entry
 		}
-		s.acknowledge(entries...)
-		for _, r := range replies {
-			s.over(r.entry)
-		}
+		s.acknowledgeSoon(entries...)
 		return
 	}
 	for _, r := range replies { // once more, each by itself and for as long as it takes
 		go func() {
-			defer s.over(r.entry)
 			s.send(r.entry, r.body, "")
 			s.acknowledge(r.entry)
 		}()

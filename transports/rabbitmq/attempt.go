@@ -25,6 +25,7 @@ type attempt struct {
 func (s *server) execute(e *entry, leave func()) {
 	if !s.desk.begin(e) { // it is given back
 		leave()
+		s.busy.Add(-1)
 		s.over(e)
 		return
 	}
@@ -80,6 +81,7 @@ func (a *attempt) Settle(o transports.Outcome) {
 	}
 	ours := a.server.desk.end(e) // otherwise it was given back, and the outcome is somebody else's to give
 	a.leave()
+	a.server.busy.Add(-1)
 	if ours {
 		a.server.settle(e, o)
 	}

@@ -23,6 +23,7 @@ type entry struct {
 	serial string // "" of messages that other programs sent
 
 	redelivered bool // the broker has given it out before
+	answered    bool // its reply has left; it is over when it is acknowledged
 
 	// Guarded by the desk.
 	delivery delivery // the latest: a connection that broke has the message delivered again
@@ -191,12 +192,10 @@ type crowd struct {
 	empty chan struct{} // closed when n falls to 0; nil while nobody waits for that
 }
 
-// enter returns how many there are then.
-func (c *crowd) enter() int {
+func (c *crowd) enter() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n++
-	return c.n
 }
 
 func (c *crowd) leave() {

@@ -25,18 +25,17 @@ func (s *server) take(queue string, d delivery) {
 		d.receipts.sign(receipt{nil, d}) // and otherwise it comes once more
 	case arrivedNew:
 		s.enter(e)
+		s.busy.Add(1)
 		s.pool.Do(e)
 	}
 }
 
-// enter counts a message as a task, and as one beside which nothing runs alone. It returns
-// how often any is.
-func (s *server) enter(e *entry) int {
+// enter counts a message as a task, and as one beside which nothing runs alone.
+func (s *server) enter(e *entry) {
 	s.tasks.Add(1)
-	if e.kind == loneWork {
-		return 0
+	if e.kind != loneWork {
+		s.crowd.enter()
 	}
-	return s.crowd.enter()
 }
 
 // over ends an enter.
@@ -79,6 +78,7 @@ func (s *server) attend(e *entry) {
 			return
 		}
 	}
+	s.busy.Add(-1)
 	s.over(e)
 }
 
@@ -147,22 +147,29 @@ func (s *server) finish(e *entry, do func(ctx context.Context) error) {
 	s.acknowledge(e)
 }
 
-// acknowledge tells the broker that messages are settled, each on the channel that
+// acknowledge tells the broker that a message is settled, on the channel that
 // delivered it last. If that is closed the message comes again: to this process, which
 // remembers it, or to another, where it runs twice.
-func (s *server) acknowledge(entries ...*entry) {
+func (s *server) acknowledge(e *entry) {
+	d := s.desk.latest(e)
+	d.receipts.sign(receipt{e, d})
+}
+
+// acknowledgeSoon is acknowledge for messages of which nothing is to happen twice but
+// that their handlers run again, if this process dies in the next moment.
+func (s *server) acknowledgeSoon(entries ...*entry) {
 	var signed []receipt
 	var on *receipts
 	for _, e := range entries {
 		d := s.desk.latest(e)
 		if on != nil && d.receipts != on {
-			on.sign(signed...)
+			on.rest(signed...)
 			signed = nil
 		}
 		on = d.receipts
 		signed = append(signed, receipt{e, d})
 	}
-	on.sign(signed...)
+	on.rest(signed...)
 }
 
 // acknowledged is told when a message was acknowledged, or could not be.
@@ -175,5 +182,9 @@ func (s *server) acknowledged(e *entry, d delivery, err error) {
 	}
 	if !s.desk.leave(e, true, &d) {
 		s.acknowledge(e)
+		return
+	}
+	if e.answered {
+		s.over(e)
 	}
 }

@@ -1,28 +1,35 @@
 package rabbitmq
 
 import (
-	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // receipts are the acknowledgements of what one channel has delivered. Those of messages
 // that end at about the same time leave in one write and, as far as order allows, as one
-// acknowledgement: a quorum queue writes each of them to its log. A lone one waits for
-// nothing.
+// acknowledgement: a quorum queue writes each of them to its log and waits for the disk,
+// and meanwhile the next request waits.
 type receipts struct {
 	channel *amqp.Channel
 	broker  amqp.Acknowledger                     // that channel, but in tests
 	gather  func(do func())                       // of the socket under it
 	settled func(e *entry, d delivery, err error) // told of each when it has left, or cannot
+	room    int                                   // messages that the broker gives out unacknowledged
 
 	mu      sync.Mutex
-	open    []uint64  // numbers of what was delivered and is not settled, the lowest first
-	signed  []receipt // to leave
-	signing bool      // somebody takes along what is signed
+	open    []uint64    // numbers of what was delivered and is not settled, the lowest first
+	signed  []receipt   // to leave
+	signing bool        // somebody takes along what is signed
+	due     *time.Timer // leave then; nil before the first that could wait
+	waits   bool        // it runs
 }
+
+// mostRest is how long an acknowledgement waits for others while nothing depends on it. A
+// worker that dies meanwhile has what it had done delivered again.
+const mostRest = 5 * time.Millisecond
 
 // A receipt is one message to acknowledge.
 type receipt struct {
@@ -39,19 +46,48 @@ func (r *receipts) note(number uint64) {
 	}
 }
 
-// sign acknowledges messages. It is told of that in settled, perhaps by another
-// goroutine, when this one has returned: but never later than by one that still signs.
+// rest acknowledges messages, but not at once while the broker has room to give out others:
+// those that end within the next moment leave with them.
+func (r *receipts) rest(settled ...receipt) {
+	r.mu.Lock()
+	wait := len(r.open) <= r.room/2
+	if wait {
+		r.signed = append(r.signed, settled...)
+		switch {
+		case r.waits || r.signing:
+		case r.due == nil:
+			r.waits = true
+			r.due = time.AfterFunc(mostRest, r.leave)
+		default:
+			r.waits = true
+			r.due.Reset(mostRest)
+		}
+	}
+	r.mu.Unlock()
+	if !wait {
+		r.sign(settled...)
+	}
+}
+
+// leave acknowledges what rests.
+func (r *receipts) leave() {
+	r.mu.Lock()
+	r.waits = false
+	r.mu.Unlock()
+	r.sign()
+}
+
+// sign acknowledges messages, and those that rest. It is told of that in settled, perhaps
+// by another goroutine, when this one has returned: but never later than by one that
+// still signs.
 func (r *receipts) sign(settled ...receipt) {
 	r.mu.Lock()
 	r.signed = append(r.signed, settled...)
-	already, crowded := r.signing, len(r.open) > len(r.signed)
+	already := r.signing
 	r.signing = true
 	r.mu.Unlock()
 	if already {
 		return
-	}
-	if crowded {
-		runtime.Gosched() // whoever is about to sign does so now
 	}
 	for batch, acks := r.collect(); batch != nil; batch, acks = r.collect() {
 		err := r.send(acks)
@@ -68,6 +104,9 @@ func (r *receipts) collect() ([]receipt, []ack) {
 	batch := r.signed
 	r.signed = nil
 	r.signing = batch != nil
+	if r.waits && r.due.Stop() {
+		r.waits = false
+	}
 	return batch, r.acknowledge(batch)
 }
 

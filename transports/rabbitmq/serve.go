@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/journeyman-go/journeyman/internal/pool"
@@ -27,6 +28,7 @@ type server struct {
 	pool   *pool.Pool[*entry]
 	desk   *desk
 	crowd  crowd
+	busy   atomic.Int64 // messages that were taken and have no outcome yet
 	stands []*stand
 	tasks  sync.WaitGroup // messages that were taken
 }

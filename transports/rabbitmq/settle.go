@@ -25,6 +25,8 @@ func (s *server) settle(e *entry, o transports.Outcome) {
 		s.unsettled(e, err)
 	case !buried && o.Reply != nil:
 		s.answer(e, o.Reply)
+	case o.Verdict == transports.Done && len(o.Follow)+len(o.Dead) == 0 && !buried:
+		s.acknowledgeSoon(e)
 	default:
 		s.acknowledge(e)
 	}

@@ -134,9 +134,10 @@ func (st *stand) open(session *session) (*receipts, <-chan amqp.Delivery, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	on := &receipts{channel: ch, broker: ch, gather: session.socket.gather, settled: s.acknowledged}
+	prefetch := min(st.prefetch, mostPrefetch)
+	on := &receipts{channel: ch, broker: ch, gather: session.socket.gather, settled: s.acknowledged, room: prefetch}
 	st.keep(on)
-	if err := ch.Qos(min(st.prefetch, mostPrefetch), 0, false); err != nil {
+	if err := ch.Qos(prefetch, 0, false); err != nil {
 		return nil, nil, err
 	}
 	deliveries, err := ch.Consume(st.queue, st.queue, false, false, false, false, nil)
