@@ -24,8 +24,10 @@ type replies struct {
 	sequence atomic.Uint64
 	start    sync.Once
 
-	mu      sync.Mutex // guards pending
+	mu      sync.Mutex // guards what follows
 	pending map[string]chan reply
+	rests   bool          // nothing is pending, and the reader waits for wake
+	lone    *push         // that the reader is to send
 	wake    chan struct{} // holds a token while something may be pending
 }
 
@@ -52,14 +54,45 @@ func (r *replies) expect(id string) (answers chan reply, ok bool) {
 		r.pending[id] = answer
 	}
 	r.mu.Unlock()
-	if taken {
-		return nil, false
+	return answer, !taken
+}
+
+// ask has the request leave whose reply is expected: with the reader's pop, if that is
+// for this reply alone.
+func (r *replies) ask(p *push) {
+	r.mu.Lock()
+	lone := r.rests && p.isPlain()
+	if lone {
+		r.lone, r.rests = p, false
+	}
+	r.mu.Unlock()
+	if !lone {
+		r.t.commands.addPush(p)
 	}
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
-	return answer, true
+}
+
+// rest returns how many calls wait for a reply as soon as there are any, and the push of
+// one that came alone, if it is to leave with the pop. At the end of the transport it
+// returns 0.
+func (r *replies) rest() (calls int, lone *push) {
+	for {
+		r.mu.Lock()
+		calls, lone = len(r.pending), r.lone
+		r.rests, r.lone = calls == 0, nil
+		r.mu.Unlock()
+		if calls > 0 {
+			return calls, lone
+		}
+		select {
+		case <-r.t.ctx.Done():
+			return 0, nil
+		case <-r.wake:
+		}
+	}
 }
 
 func (r *replies) forget(id string) {
@@ -74,30 +107,29 @@ func (r *replies) waiting() int {
 	return len(r.pending)
 }
 
-// run reads replies until the transport closes. It leaves the broker alone once no call
-// has waited for as long as one pop; until then it waits there for the next call's
-// reply, which so costs that call nothing.
+// run reads replies until the transport closes. It leaves the broker alone while no call
+// waits.
 func (r *replies) run() {
-	failures, idle := 0, true
+	failures := 0
 	var batch batchSize
 	for {
-		calls := r.waiting()
-		for ; calls == 0 && idle; calls = r.waiting() {
-			select {
-			case <-r.t.ctx.Done():
-				return
-			case <-r.wake:
-			}
+		calls, lone := r.rest()
+		if calls == 0 {
+			return
 		}
 		var first *redis.StringSliceCmd
 		var more *redis.StringSliceCmd
-		err := r.line.exec(func(p redis.Pipeliner) {
+		conn := r.line.current()
+		along := r.take(lone, conn)
+		unsent, err := r.line.execOn(conn, func(p redis.Pipeliner) {
+			along.send(p)
 			// BLMPOP would be one command; Redis 6.2 does not know it.
 			first = p.BRPop(r.t.ctx, r.t.timing.block, r.key)
 			if calls > 1 { // the one reply that is awaited comes alone
 				more = p.RPopCount(r.t.ctx, r.key, batch.most())
 			}
 		})
+		along.arrive(err, unsent)
 		if r.t.ctx.Err() != nil {
 			return
 		}
@@ -106,8 +138,7 @@ func (r *replies) run() {
 			r.deliver(raw)
 		}
 		batch.note(raws)
-		idle = len(raws) == 0
-		if !idle {
+		if len(raws) > 0 && calls > 1 {
 			runtime.Gosched() // whoever has a reply goes on before the next are asked for
 		}
 		if err == nil {
@@ -119,6 +150,19 @@ func (r *replies) run() {
 			return
 		}
 	}
+}
+
+// take returns what the next pop is to carry. Where there is no connection commands must
+// make one, for a request may not wait for that as long as a reader does.
+func (r *replies) take(lone *push, conn *connection) *along {
+	switch {
+	case lone == nil:
+	case conn == nil:
+		r.t.commands.addPush(lone)
+	case lone.leave():
+		return r.t.commands.along(nil, []*push{lone})
+	}
+	return nil
 }
 
 func popped(first, more *redis.StringSliceCmd) []string {
