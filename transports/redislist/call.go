@@ -36,7 +36,7 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 			give(answer, reply{err: err})
 		}
 	})
-	t.replies.ask(p)
+	t.replies.ask(ctx, p, answer)
 	select {
 	case r := <-answer:
 		if r.err != nil {

@@ -24,11 +24,16 @@ type replies struct {
 	sequence atomic.Uint64
 	start    sync.Once
 
+	reading sync.Mutex // held by whom the line is to read: the reader, or a call that leads
+	steps   *stepper   // guarded by it
+	batch   batchSize  // likewise
+
 	mu      sync.Mutex // guards what follows
 	pending map[string]chan reply
-	rests   bool          // nothing is pending, and the reader waits for wake
-	lone    *push         // that the reader is to send
-	wake    chan struct{} // holds a token while something may be pending
+	left    *pop          // that a call has begun, for the reader to end
+	led     *connection   // that a call reads, nil: none does
+	off     bool          // that call was called off
+	wake    chan struct{} // holds a token while there may be something to read
 }
 
 func newReplies(t *Transport) *replies {
@@ -57,44 +62,6 @@ func (r *replies) expect(id string) (answers chan reply, ok bool) {
 	return answer, !taken
 }
 
-// ask has the request leave whose reply is expected: with the reader's pop, if that is
-// for this reply alone.
-func (r *replies) ask(p *push) {
-	r.mu.Lock()
-	lone := r.rests && p.isPlain()
-	if lone {
-		r.lone, r.rests = p, false
-	}
-	r.mu.Unlock()
-	if !lone {
-		r.t.commands.addPush(p)
-	}
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
-// rest returns how many calls wait for a reply as soon as there are any, and the push of
-// one that came alone, if it is to leave with the pop. At the end of the transport it
-// returns 0.
-func (r *replies) rest() (calls int, lone *push) {
-	for {
-		r.mu.Lock()
-		calls, lone = len(r.pending), r.lone
-		r.rests, r.lone = calls == 0, nil
-		r.mu.Unlock()
-		if calls > 0 {
-			return calls, lone
-		}
-		select {
-		case <-r.t.ctx.Done():
-			return 0, nil
-		case <-r.wake:
-		}
-	}
-}
-
 func (r *replies) forget(id string) {
 	r.mu.Lock()
 	delete(r.pending, id)
@@ -111,37 +78,32 @@ func (r *replies) waiting() int {
 // waits.
 func (r *replies) run() {
 	failures := 0
-	var batch batchSize
+	r.reading.Lock() // and keeps it in the end: nobody is to read then
+	r.steps = newStepper()
+	defer r.steps.close()
 	for {
-		calls, lone := r.rest()
-		if calls == 0 {
-			return
-		}
-		var first *redis.StringSliceCmd
-		var more *redis.StringSliceCmd
-		conn := r.line.current()
-		along := r.take(lone, conn)
-		unsent, err := r.line.execOn(conn, func(p redis.Pipeliner) {
-			along.send(p)
-			// BLMPOP would be one command; Redis 6.2 does not know it.
-			first = p.BRPop(r.t.ctx, r.t.timing.block, r.key)
-			if calls > 1 { // the one reply that is awaited comes alone
-				more = p.RPopCount(r.t.ctx, r.key, batch.most())
+		r.reading.Unlock()
+		calls, p := r.rest()
+		r.reading.Lock()
+		switch {
+		case p != nil:
+			for !p.over {
+				p.over, _ = r.steps.step()
 			}
-		})
-		along.arrive(err, unsent)
+		case calls == 0:
+			return
+		default:
+			p = r.newPop(r.line.current(), calls, nil)
+			p.exec()
+		}
+		got := r.finish(p)
 		if r.t.ctx.Err() != nil {
 			return
 		}
-		raws := popped(first, more)
-		for _, raw := range raws {
-			r.deliver(raw)
-		}
-		batch.note(raws)
-		if len(raws) > 0 && calls > 1 {
+		if got > 0 && calls > 1 {
 			runtime.Gosched() // whoever has a reply goes on before the next are asked for
 		}
-		if err == nil {
+		if p.err == nil {
 			failures = 0
 			continue
 		}
@@ -152,17 +114,69 @@ func (r *replies) run() {
 	}
 }
 
-// take returns what the next pop is to carry. Where there is no connection commands must
-// make one, for a request may not wait for that as long as a reader does.
-func (r *replies) take(lone *push, conn *connection) *along {
-	switch {
-	case lone == nil:
-	case conn == nil:
-		r.t.commands.addPush(lone)
-	case lone.leave():
-		return r.t.commands.along(nil, []*push{lone})
+// rest returns how many calls wait for a reply as soon as there are any, or the pop that
+// one of them has left. At the end of the transport it returns neither.
+func (r *replies) rest() (calls int, left *pop) {
+	for {
+		r.mu.Lock()
+		calls, left = len(r.pending), r.left
+		r.left = nil
+		r.mu.Unlock()
+		if calls > 0 || left != nil {
+			return calls, left
+		}
+		select {
+		case <-r.t.ctx.Done():
+			return 0, nil
+		case <-r.wake:
+		}
 	}
-	return nil
+}
+
+func (r *replies) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// A pop is one exchange on the line for replies.
+type pop struct {
+	*replies
+	conn  *connection
+	calls int    // that wait
+	along *along // the request of one that leads
+	over  bool
+
+	first, more *redis.StringSliceCmd
+	unsent      bool
+	err         error
+}
+
+func (r *replies) newPop(conn *connection, calls int, along *along) *pop {
+	return &pop{replies: r, conn: conn, calls: calls, along: along}
+}
+
+func (p *pop) exec() {
+	p.unsent, p.err = p.line.execOn(p.conn, func(pipe redis.Pipeliner) {
+		p.along.send(pipe)
+		// BLMPOP would be one command; Redis 6.2 does not know it.
+		p.first = pipe.BRPop(p.t.ctx, p.t.timing.block, p.key)
+		if p.calls > 1 { // the one reply that is awaited comes alone
+			p.more = pipe.RPopCount(p.t.ctx, p.key, p.batch.most())
+		}
+	})
+}
+
+// finish hands out what a pop has brought, and returns how much that was.
+func (r *replies) finish(p *pop) int {
+	p.along.arrive(p.err, p.unsent)
+	raws := popped(p.first, p.more)
+	for _, raw := range raws {
+		r.deliver(raw)
+	}
+	r.batch.note(raws)
+	return len(raws)
 }
 
 func popped(first, more *redis.StringSliceCmd) []string {
