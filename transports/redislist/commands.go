@@ -373,6 +373,9 @@ func (c *commands) collect() *exchange {
 
 // putBack queues what must be sent again in front of what came meanwhile.
 func (c *commands) putBack(tasks []*task, settles []*settlement, pushes []*push) {
+	if len(tasks)+len(settles)+len(pushes) == 0 {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tasks = append(tasks, c.tasks...)

@@ -206,13 +206,15 @@ func (s *server) localized(m transports.Message) transports.Message {
 	return m
 }
 
+var errGone = errors.New("the handler ended its goroutine")
+
 // call runs the handler. A panic is a fault of whoever joined handler and
 // transport; it must not take the process and other people's requests along, and
 // the message is kept where people find it. So it is where a handler ends its
 // goroutine, unless that is for another one to settle.
 func (s *server) call(a *attempt, m transports.Message) {
 	returned := false
-	outcome := transports.Outcome{Verdict: transports.Bury, Err: errors.New("the handler ended its goroutine")}
+	outcome := transports.Outcome{Verdict: transports.Bury, Err: errGone}
 	defer func() {
 		v := recover()
 		if v != nil {

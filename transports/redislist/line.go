@@ -57,10 +57,10 @@ var errLineClosed = errors.New("connection closed by this process")
 // result; unsent says that none can have reached the broker. Errors that the broker
 // answered are found in the commands.
 func (l *line) exec(fill func(redis.Pipeliner)) (unsent bool, err error) {
-	return l.execOn(l.current(), fill)
+	return l.execOn(l.last(), fill)
 }
 
-// execOn is exec on the connection that current has returned; nil has one made.
+// execOn is exec on the connection that current or last has returned; nil has one made.
 func (l *line) execOn(conn *connection, fill func(redis.Pipeliner)) (unsent bool, err error) {
 	if conn == nil {
 		if conn, err = l.connect(); err != nil {
@@ -98,11 +98,18 @@ func answered(err error) bool {
 	return errors.As(err, &reply)
 }
 
-// current returns the connection that is there, nil if none is or it is of no use.
-func (l *line) current() *connection {
+// last returns the connection that was there last, nil if none is. What can be sent again
+// may be sent on it.
+func (l *line) last() *connection {
 	l.mu.Lock()
-	conn := l.conn
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	return l.conn
+}
+
+// current returns the connection that is there, nil if none is or it is of no use. To
+// look costs a system call.
+func (l *line) current() *connection {
+	conn := l.last()
 	if conn != nil && conn.socket.stale() {
 		l.drop(conn)
 		return nil
@@ -155,10 +162,7 @@ func (l *line) drop(conn *connection) {
 
 // reset makes the next exec begin with a new connection.
 func (l *line) reset() {
-	l.mu.Lock()
-	conn := l.conn
-	l.mu.Unlock()
-	if conn != nil {
+	if conn := l.last(); conn != nil {
 		l.drop(conn)
 	}
 }

@@ -93,7 +93,7 @@ func (r *replies) run() {
 		case calls == 0:
 			return
 		default:
-			p = r.newPop(r.line.current(), calls, nil)
+			p = r.newPop(r.line.last(), calls, nil)
 			p.exec()
 		}
 		got := r.finish(p)
