@@ -28,8 +28,11 @@ func (r *replies) lead(ctx context.Context, p *push, answer <-chan reply) bool {
 	if !p.isPlain() || p.size > mostLed || !r.reading.TryLock() {
 		return false
 	}
-	conn := r.line.current()
-	if conn == nil || r.waiting() > 1 || !p.leave() {
+	var conn *connection
+	if calls, left := r.due(); calls == 1 && left == nil {
+		conn = r.line.current()
+	}
+	if conn == nil || !p.leave() {
 		r.reading.Unlock()
 		return false
 	}
@@ -47,12 +50,10 @@ func (r *replies) lead(ctx context.Context, p *push, answer <-chan reply) bool {
 	if x.over {
 		r.finish(x)
 	} else {
-		r.mu.Lock()
-		r.left = x
-		r.mu.Unlock()
+		r.leave(x)
 	}
 	r.reading.Unlock()
-	if !x.over || r.waiting() > 0 {
+	if calls, left := r.due(); calls > 0 || left != nil {
 		r.signal()
 	}
 	return true

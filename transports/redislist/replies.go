@@ -30,7 +30,7 @@ type replies struct {
 
 	mu      sync.Mutex // guards what follows
 	pending map[string]chan reply
-	left    *pop          // that a call has begun, for the reader to end
+	left    *pop          // that a call has begun, for the reader to end; as long as it is there, nobody leads
 	led     *connection   // that a call reads, nil: none does
 	off     bool          // that call was called off
 	wake    chan struct{} // holds a token while there may be something to read
@@ -68,12 +68,6 @@ func (r *replies) forget(id string) {
 	r.mu.Unlock()
 }
 
-func (r *replies) waiting() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.pending)
-}
-
 // run reads replies until the transport closes. It leaves the broker alone while no call
 // waits.
 func (r *replies) run() {
@@ -83,15 +77,20 @@ func (r *replies) run() {
 	defer r.steps.close()
 	for {
 		r.reading.Unlock()
-		calls, p := r.rest()
+		if !r.rest() {
+			r.reading.Lock()
+			return
+		}
 		r.reading.Lock()
+		calls, p := r.due()
 		switch {
 		case p != nil:
 			for !p.over {
 				p.over, _ = r.steps.step()
 			}
-		case calls == 0:
-			return
+			r.leave(nil)
+		case calls == 0: // whoever led has the last reply
+			continue
 		default:
 			p = r.newPop(r.line.last(), calls, nil)
 			p.exec()
@@ -114,23 +113,33 @@ func (r *replies) run() {
 	}
 }
 
-// rest returns how many calls wait for a reply as soon as there are any, or the pop that
-// one of them has left. At the end of the transport it returns neither.
-func (r *replies) rest() (calls int, left *pop) {
+// rest waits until there is something to read. It returns false at the end of the
+// transport.
+func (r *replies) rest() bool {
 	for {
-		r.mu.Lock()
-		calls, left = len(r.pending), r.left
-		r.left = nil
-		r.mu.Unlock()
-		if calls > 0 || left != nil {
-			return calls, left
+		if calls, left := r.due(); calls > 0 || left != nil {
+			return true
 		}
 		select {
 		case <-r.t.ctx.Done():
-			return 0, nil
+			return false
 		case <-r.wake:
 		}
 	}
+}
+
+// due returns how many calls wait for a reply, and the pop that one of them has left.
+func (r *replies) due() (calls int, left *pop) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pending), r.left
+}
+
+// leave has the reader end a pop; nil: there is none.
+func (r *replies) leave(p *pop) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = p
 }
 
 func (r *replies) signal() {
