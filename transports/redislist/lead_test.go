@@ -14,7 +14,7 @@ import (
 
 // led has a call wait that reads for itself, for as long as its handler, which the
 // function returned lets go.
-func led(t *testing.T, o Options, ctx context.Context) (caller *Transport, result <-chan error, release func()) {
+func led(ctx context.Context, t *testing.T, o Options) (caller *Transport, result <-chan error, release func()) {
 	t.Helper()
 	caller, worker := process(t, o), process(t, o)
 	released := make(chan struct{})
@@ -47,7 +47,7 @@ func led(t *testing.T, o Options, ctx context.Context) (caller *Transport, resul
 func TestLeaderIsNotAlone(t *testing.T) {
 	t.Parallel()
 	url, namespace := brokertest.Namespace(t)
-	caller, result, release := led(t, Options{URL: url, Namespace: namespace}, t.Context())
+	caller, result, release := led(t.Context(), t, Options{URL: url, Namespace: namespace})
 	lone(t, caller)
 	release()
 	if err := <-result; err != nil {
@@ -61,7 +61,7 @@ func TestLeaderLeaves(t *testing.T) {
 	t.Parallel()
 	url, namespace := brokertest.Namespace(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	caller, result, release := led(t, Options{URL: url, Namespace: namespace}, ctx)
+	caller, result, release := led(ctx, t, Options{URL: url, Namespace: namespace})
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want Canceled", err)
@@ -75,7 +75,7 @@ func TestLeaderLeavesFrozenBroker(t *testing.T) {
 	t.Parallel()
 	server := brokertest.Redis(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	caller, result, release := led(t, Options{URL: server.URL}, ctx)
+	caller, result, release := led(ctx, t, Options{URL: server.URL})
 	server.Pause()
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
@@ -97,13 +97,9 @@ func TestLeaderLeavesFrozenBroker(t *testing.T) {
 func TestCloseEndsLeader(t *testing.T) {
 	t.Parallel()
 	url, namespace := brokertest.Namespace(t)
-	caller, result, _ := led(t, Options{URL: url, Namespace: namespace}, t.Context())
+	caller, result, _ := led(t.Context(), t, Options{URL: url, Namespace: namespace})
 	stuck := make(chan struct{}) // keeps Close
-	caller.serving.Add(1)
-	go func() {
-		defer caller.serving.Done()
-		<-stuck
-	}()
+	caller.serving.Go(func() { <-stuck })
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
@@ -121,7 +117,7 @@ func TestCloseEndsLeader(t *testing.T) {
 func TestLeaderLosesItsConnection(t *testing.T) {
 	t.Parallel()
 	url, namespace := brokertest.Namespace(t)
-	caller, result, release := led(t, Options{URL: url, Namespace: namespace}, t.Context())
+	caller, result, release := led(t.Context(), t, Options{URL: url, Namespace: namespace})
 	_ = caller.replies.line.last().socket.Close()
 	release()
 	if err := <-result; err != nil {
