@@ -20,10 +20,10 @@ func (s *server) putBack(w *worker, e *entry) {
 }
 
 // Who holds what: the fetcher acquires a slot before it asks for a message, and what it
-// takes has that slot. An entry that is to be begun, by begin or by the goroutine to which
-// taking.run returns it, counts among the handlers as well. vacate gives both back, once:
-// as soon as it is decided what becomes of the message, before the broker knows. From
-// then on the message is that of commands, until settled has its word.
+// takes has that slot. An entry that is to be begun, by begin or by taking.handle,
+// counts among the handlers as well. vacate gives both back, once: as soon as it is
+// decided what becomes of the message, before the broker knows. From then on the message
+// is that of commands, or of the next move, until settled has its word.
 
 // A job is a message whose handler is to run, or the search for such messages.
 type job struct {

@@ -9,8 +9,8 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// A taking is the fetcher's work for one worker. It goes from goroutine to goroutine:
-// the one to which a message came runs that message, and has another go on.
+// A taking is the fetcher's work for one worker. The goroutine that does it runs what
+// comes alone, and may have another go on meanwhile; see inline.
 type taking struct {
 	ctx     context.Context // ends it
 	fetcher *fetcher
@@ -23,8 +23,8 @@ type taking struct {
 }
 
 // run takes messages while there are free slots, and has them begun by other
-// goroutines, until one comes alone: that is returned, for the calling goroutine to run
-// while another calls run. At the end it returns nil.
+// goroutines, until one comes alone: that is returned, for handle. At the end it returns
+// nil.
 func (t *taking) run() *entry {
 	f, w := t.fetcher, t.worker
 	for {
