@@ -14,7 +14,7 @@ import (
 // and it ends when the handler waits for something, as far as asking for its context's
 // Done shows that, or when it has run for a tick: then another goroutine goes on.
 type inline struct {
-	short atomic.Int64 // how many in a row were done soon
+	short atomic.Int64 // how many were done soon, less for each that was not
 
 	mu         sync.Mutex // guards what follows
 	order      uint64     // of the entry whose handler holds taking up; 0: none does
@@ -119,11 +119,14 @@ func (t *taking) carry(out *settlement) bool {
 	return true
 }
 
-// note remembers how long a handler took.
+// note remembers how long a handler took. One of many that took longer may have had to
+// wait for a processor.
 func (t *taking) note(took time.Duration) {
-	if took > inlineSoon {
-		t.inline.short.Store(0)
-	} else {
-		t.inline.short.Add(1)
+	short := &t.inline.short
+	switch n := short.Load(); {
+	case took > inlineSoon:
+		short.Store(n / 2)
+	case n < 4*inlineFrom:
+		short.Store(n + 1)
 	}
 }

@@ -21,7 +21,7 @@ type watch struct {
 func newWatch(l *line, conn *connection) *watch {
 	w := &watch{line: l, conn: conn, limit: l.block + l.dialer.timing.silence}
 	w.timer = time.AfterFunc(time.Hour, w.look)
-	w.timer.Reset(w.limit / 4)
+	w.timer.Reset(w.limit / 2)
 	return w
 }
 
@@ -39,7 +39,7 @@ func (w *watch) look() {
 	stuck := func() bool {
 		return turn%2 == 1 && w.turns.Load() == turn && w.conn.socket.still() >= w.limit && ctx.Err() == nil
 	}
-	next := w.limit / 4
+	next := w.limit / 2
 	if stuck() {
 		next = timing.silence
 		if w.line.dialer.alive(ctx) == nil {
