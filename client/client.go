@@ -109,8 +109,11 @@ func (c *Client) call(ctx context.Context, method string, params any, opts []Cal
 	if m.Body, err = jsonrpc.EncodeCall(id, method, params); err != nil {
 		return nil, c.failed("call", method, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
+	if end, ok := ctx.Deadline(); !ok || time.Until(end) > c.timeout { // a context that would change nothing is not made
+		bounded, cancel := context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+		ctx = bounded
+	}
 	answer, err := c.via.Call(ctx, c.service, m)
 	if err != nil {
 		return nil, c.failed("call", method, err)

@@ -30,12 +30,13 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 	if !ok {
 		return nil, fmt.Errorf("message id %q: another call that waits has the same", m.ID)
 	}
-	p := t.push(service, frame{Message: m, replyTo: t.replies.key}, true, func(err error) {
+	p := t.newPush(service, frame{Message: m, replyTo: t.replies.key}, true, func(err error) {
 		// Handed over or not: only the reply can tell, so the call waits on.
 		if err != nil && !errors.Is(err, transports.ErrUnknownOutcome) {
 			give(answer, reply{err: err})
 		}
 	})
+	t.replies.ask(ctx, p, answer)
 	select {
 	case r := <-answer:
 		if r.err != nil {

@@ -27,11 +27,11 @@ type commands struct {
 	wake   chan struct{} // holds a token while there may be something to send
 	ctx    context.Context
 
-	busy     sync.Mutex       // held during an exchange; guards the line and waiting
-	maxQueue int              // how many messages may wait in one queue
-	waiting  map[string]int64 // how many did, as the broker last said
+	busy     sync.Mutex // held during an exchange; guards the line
+	maxQueue int        // how many messages may wait in one queue
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex       // guards what follows
+	waiting map[string]int64 // how many messages did, by queue, as the broker last said
 	tasks   []*task
 	settles []*settlement
 	pushes  []*push
@@ -118,8 +118,8 @@ func (c *commands) hurry() {
 		return
 	}
 	defer c.busy.Unlock()
-	if c.line.current() != nil {
-		if _, err := c.exchange(); err == nil {
+	if conn := c.line.current(); conn != nil {
+		if _, err := c.exchangeOn(conn); err == nil {
 			return
 		}
 	}
@@ -289,6 +289,11 @@ func (c *commands) exchange() (sent int, err error) {
 		c.failTasks(err)
 		return 0, err
 	}
+	return c.exchangeOn(conn)
+}
+
+// exchangeOn is exchange for a connection that is there.
+func (c *commands) exchangeOn(conn *connection) (sent int, err error) {
 	x := c.collect()
 	sent = len(x.tasks) + len(x.settles) + len(x.pushes)
 	unsent, err := c.line.execOn(conn, x.fill)
@@ -368,6 +373,9 @@ func (c *commands) collect() *exchange {
 
 // putBack queues what must be sent again in front of what came meanwhile.
 func (c *commands) putBack(tasks []*task, settles []*settlement, pushes []*push) {
+	if len(tasks)+len(settles)+len(pushes) == 0 {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tasks = append(tasks, c.tasks...)

@@ -4,16 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/journeyman-go/journeyman/transports"
 )
 
 // A fetcher moves messages from the queue into a worker's backup list, on a
@@ -24,6 +20,7 @@ type fetcher struct {
 	clientID atomic.Int64 // of the present connection; 0 where the server does not tell
 	full     bool         // the last BLMOVE was refused for want of memory
 	gathered []*entry     // taken and not begun
+	carried  *settlement  // leaves with the next move
 	crowd    int          // above 0: messages come in crowds; see crowdLasts
 	busy     time.Time    // when a long job last kept this worker from running a message alone
 }
@@ -53,78 +50,12 @@ func (f *fetcher) close() {
 	delete(f.lines, f.line)
 }
 
-// A taking is the fetcher's work for one worker. It goes from goroutine to goroutine:
-// the one to which a message came runs that message, and has another go on.
-type taking struct {
-	ctx     context.Context // ends it
-	fetcher *fetcher
-	worker  *worker
-	stopped chan<- error // gets the error when nothing can ever be taken, nil at the end of ctx
-
-	failures int
-	since    time.Time // when the present row of failures began
-}
-
-// run takes messages while there are free slots, and has them begun by other
-// goroutines, until one comes alone: that is returned, for the calling goroutine to run
-// while another calls run. At the end it returns nil.
-func (t *taking) run() *entry {
-	f, w := t.fetcher, t.worker
-	for {
-		n := f.acquire(t.ctx)
-		if n == 0 {
-			t.stopped <- nil
-			return nil
-		}
-		w.awaitLease(t.ctx, f.timing.lease)
-		taken, err := f.round(t.ctx, w, n)
-		if err != nil {
-			if end, why := t.failed(taken, err); end {
-				f.beginGathered(w)
-				t.stopped <- why
-				return nil
-			}
-		} else {
-			t.failures = 0
-		}
-		if len(f.gathered) == 1 {
-			e := f.gathered[0]
-			clear(f.gathered) // it may be large
-			f.gathered = f.gathered[:0]
-			f.handlers.Add(1)
-			return e
-		}
-		f.beginGathered(w)
-	}
-}
-
-// failed waits for the time to try again, or says that there is an end, and why.
-func (t *taking) failed(taken int, err error) (end bool, why error) {
-	f := t.fetcher
-	if err := f.permanent(err); err != nil {
-		return true, err
-	}
-	if isNoScript(err) {
-		f.line.reset() // the next greeting loads them
-	}
-	if t.failures == 0 || !t.worker.isLeased(f.timing.lease) {
-		t.since = time.Now() // a broker that answers nothing is no stall of this service
-	}
-	if time.Since(t.since) > f.timing.stall {
-		return true, fmt.Errorf("%w: the broker answers, but nothing could be taken for %s: %w", transports.ErrStalled, f.timing.stall, err)
-	}
-	t.failures++
-	level := slog.LevelDebug
-	if t.failures == 5 { // it is no hiccup
-		level = slog.LevelWarn
-	}
-	f.log.Log(t.ctx, level, "cannot take requests", "service", f.service.Name, "err", err)
-	return taken == 0 && wait(t.ctx, backoff(t.failures)) != nil, nil
-}
-
 // round fills up to n slots, which it is given, and lets go of the others.
 func (f *fetcher) round(ctx context.Context, w *worker, n int) (taken int, err error) {
 	heard := w.heard()
+	if heard.paused || heard.alone > 0 || heard.suspects > 0 {
+		f.dropOff()
+	}
 	if heard.paused {
 		w.awaitBeat(ctx)
 		f.release(n)
@@ -239,7 +170,9 @@ func (f *fetcher) take(w *worker, n int) (raws []string, err error) {
 	var first *redis.StringCmd
 	var more *redis.Cmd
 	var behind *redis.IntCmd
-	lineErr := f.line.exec(func(p redis.Pipeliner) {
+	along := f.pickUp()
+	unsent, lineErr := f.line.exec(func(p redis.Pipeliner) {
+		along.send(p)
 		if !f.full {
 			first = p.BLMove(f.ctx, w.queue, w.backup, "RIGHT", "LEFT", f.timing.block)
 			n--
@@ -251,6 +184,7 @@ func (f *fetcher) take(w *worker, n int) (raws []string, err error) {
 			behind = p.LLen(f.ctx, w.queue)
 		}
 	})
+	along.arrive(lineErr, unsent)
 	w.note(lineErr)
 	if first != nil {
 		raw, e := first.Result()
@@ -315,5 +249,24 @@ func (f *fetcher) unblock(stopped <-chan error) {
 			<-stopped
 			return
 		}
+	}
+}
+
+// pickUp returns what the next move is to carry.
+func (f *fetcher) pickUp() *along {
+	out := f.carried
+	if out == nil {
+		return nil
+	}
+	f.carried = nil
+	return f.commands.along([]*settlement{out}, nil)
+}
+
+// dropOff leaves to commands what no move has carried.
+func (f *fetcher) dropOff() {
+	if f.carried != nil {
+		f.commands.addSettlement(f.carried)
+		f.carried = nil
+		f.commands.hurry()
 	}
 }

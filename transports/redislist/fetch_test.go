@@ -53,7 +53,7 @@ func TestAdaptiveFetch(t *testing.T) {
 			}
 		}
 	}
-	lone(2 * crowdLasts) // until no more are expected to come together
+	lone(2 * crowdLasts)    // until no more are expected to come together
 	before := used("zcard") // which take.lua alone asks for
 	lone(2 * crowdLasts)
 	if n := used("zcard") - before; n != 0 {

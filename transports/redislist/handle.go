@@ -20,10 +20,10 @@ func (s *server) putBack(w *worker, e *entry) {
 }
 
 // Who holds what: the fetcher acquires a slot before it asks for a message, and what it
-// takes has that slot. An entry that is to be begun, by begin or by the goroutine to which
-// taking.run returns it, counts among the handlers as well. vacate gives both back, once:
-// as soon as it is decided what becomes of the message, before the broker knows. From
-// then on the message is that of commands, until settled has its word.
+// takes has that slot. An entry that is to be begun, by begin or by taking.handle,
+// counts among the handlers as well. vacate gives both back, once: as soon as it is
+// decided what becomes of the message, before the broker knows. From then on the message
+// is that of commands, or of the next move, until settled has its word.
 
 // A job is a message whose handler is to run, or the search for such messages.
 type job struct {
@@ -38,9 +38,10 @@ func (s *server) do(j job) {
 		s.runHandler(j.worker, j.entry)
 		return
 	}
-	if e := j.taking.run(); e != nil {
-		s.pool.Do(j)
-		s.runHandler(j.taking.worker, e)
+	for {
+		if e := j.taking.run(); e == nil || !j.taking.handle(e) {
+			return
+		}
 	}
 }
 
@@ -57,11 +58,13 @@ type attempt struct {
 	worker *worker
 	entry  *entry      // nil once it is settled: a handler may keep its context, and should not keep the message
 	lent   atomic.Bool // the Settler was asked for
+	taking *taking     // that the handler may hold up, and the entry's order there
+	order  uint64
 }
 
 // runHandler takes a message from its slot to its settlement.
 func (s *server) runHandler(w *worker, e *entry) {
-	a := &attempt{server: s, worker: w, entry: e}
+	a := &attempt{server: s, worker: w, entry: e, taking: e.taking, order: e.order}
 	e.began = s.clock.now()
 	m := s.localized(e.frame.Message)
 	a.Init(s.values, m.Expires)
@@ -75,6 +78,14 @@ func (s *server) runHandler(w *worker, e *entry) {
 		return
 	}
 	s.call(a, m)
+}
+
+// Done implements context.Context. Whoever asks for it is about to wait.
+func (a *attempt) Done() <-chan struct{} {
+	if a.taking != nil {
+		a.taking.handOver(a.order)
+	}
+	return a.Context.Done()
 }
 
 // Value implements context.Context.
@@ -117,6 +128,9 @@ func (s *server) vacate(w *worker, e *entry) {
 // conclude settles a message that is in the hands of its handler. It may wait for the
 // broker, as long as that stands still.
 func (s *server) conclude(w *worker, out *settlement) {
+	if t := out.entry.taking; t != nil {
+		t.note(s.clock.now().Sub(out.entry.began))
+	}
 	if !w.end(out.entry) {
 		// Given back or fenced: the result is somebody else's to give.
 		s.stats.notMine.Add(1)
@@ -129,9 +143,13 @@ func (s *server) conclude(w *worker, out *settlement) {
 		s.vacate(w, out.entry)
 		return
 	}
-	out.counted = true
-	s.addSettlement(w, out)
-	alone := w.count() == 1
+	out.counted, out.server, out.worker = true, s, w
+	alone, taking := w.count() == 1, out.entry.taking
+	if alone && taking != nil && taking.carry(out) {
+		s.vacate(w, out.entry)
+		return
+	}
+	s.commands.addSettlement(out)
 	s.vacate(w, out.entry) // for the next message, before the broker has settled this one
 	if alone {             // with others to settle, it is better sent together with them
 		s.commands.hurry()
@@ -188,13 +206,15 @@ func (s *server) localized(m transports.Message) transports.Message {
 	return m
 }
 
+var errGone = errors.New("the handler ended its goroutine")
+
 // call runs the handler. A panic is a fault of whoever joined handler and
 // transport; it must not take the process and other people's requests along, and
 // the message is kept where people find it. So it is where a handler ends its
 // goroutine, unless that is for another one to settle.
 func (s *server) call(a *attempt, m transports.Message) {
 	returned := false
-	outcome := transports.Outcome{Verdict: transports.Bury, Err: errors.New("the handler ended its goroutine")}
+	outcome := transports.Outcome{Verdict: transports.Bury, Err: errGone}
 	defer func() {
 		v := recover()
 		if v != nil {

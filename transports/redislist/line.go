@@ -42,6 +42,9 @@ type connection struct {
 }
 
 func (c *connection) close() {
+	if c.watch != nil {
+		c.watch.close()
+	}
 	// The socket first: closing a client may wait for its connection.
 	_ = c.socket.Close()
 	_ = c.client.Close()
@@ -51,19 +54,19 @@ var errLineClosed = errors.New("connection closed by this process")
 
 // exec sends what fill adds to a pipeline and waits for the answers. An error
 // means that the connection is gone and that some commands may not have their
-// result. Errors that the broker answered are found in the commands.
-func (l *line) exec(fill func(redis.Pipeliner)) error {
-	conn, err := l.connected()
-	if err != nil {
-		return err
-	}
-	_, err = l.execOn(conn, fill)
-	return err
+// result; unsent says that none can have reached the broker. Errors that the broker
+// answered are found in the commands.
+func (l *line) exec(fill func(redis.Pipeliner)) (unsent bool, err error) {
+	return l.execOn(l.last(), fill)
 }
 
-// execOn is exec for a connection that is there already. With an error, unsent says
-// that no command can have reached the broker.
+// execOn is exec on the connection that current or last has returned; nil has one made.
 func (l *line) execOn(conn *connection, fill func(redis.Pipeliner)) (unsent bool, err error) {
+	if conn == nil {
+		if conn, err = l.connect(); err != nil {
+			return true, err
+		}
+	}
 	pipe := conn.client.Pipeline()
 	fill(pipe)
 	if pipe.Len() == 0 {
@@ -95,18 +98,18 @@ func answered(err error) bool {
 	return errors.As(err, &reply)
 }
 
-func (l *line) connected() (*connection, error) {
-	if conn := l.current(); conn != nil {
-		return conn, nil
-	}
-	return l.connect()
+// last returns the connection that was there last, nil if none is. What can be sent again
+// may be sent on it.
+func (l *line) last() *connection {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.conn
 }
 
-// current returns the connection that is there, nil if none is or it is of no use.
+// current returns the connection that is there, nil if none is or it is of no use. To
+// look costs a system call.
 func (l *line) current() *connection {
-	l.mu.Lock()
-	conn := l.conn
-	l.mu.Unlock()
+	conn := l.last()
 	if conn != nil && conn.socket.stale() {
 		l.drop(conn)
 		return nil
@@ -159,10 +162,7 @@ func (l *line) drop(conn *connection) {
 
 // reset makes the next exec begin with a new connection.
 func (l *line) reset() {
-	l.mu.Lock()
-	conn := l.conn
-	l.mu.Unlock()
-	if conn != nil {
+	if conn := l.last(); conn != nil {
 		l.drop(conn)
 	}
 }

@@ -52,7 +52,14 @@ func (p *push) leave() bool { return p.state.CompareAndSwap(pushWaits, pushLeave
 // comeBack reports whether a message that did not reach the broker is to be sent again.
 func (p *push) comeBack() bool { return p.state.CompareAndSwap(pushLeaves, pushWaits) }
 
+// push has a message leave.
 func (t *Transport) push(service string, f frame, recall bool, done func(error)) *push {
+	p := t.newPush(service, f, recall, done)
+	t.commands.addPush(p)
+	return p
+}
+
+func (t *Transport) newPush(service string, f frame, recall bool, done func(error)) *push {
 	now := time.Now()
 	p := &push{
 		service: service, queue: t.keys.queue(service), recall: recall, size: sizeOf(&f.Message),
@@ -80,7 +87,6 @@ func (t *Transport) push(service string, f frame, recall bool, done func(error))
 		kept := f // so that others stay off the heap
 		p.frame = &kept
 	}
-	t.commands.addPush(p)
 	return p
 }
 
@@ -90,12 +96,15 @@ type pushedBatch struct {
 	pushes []*push
 }
 
+// isPlain reports whether a message goes into the queue, and nothing else.
+func (p *push) isPlain() bool { return p.delayed == "" && p.unique == "" }
+
 // sendPushes has what goes into the same queue leave in one command.
 func (c *commands) sendPushes(p redis.Pipeliner, pushes []*push) []*pushedBatch {
 	var batches []*pushedBatch
 	queues := make(map[string]*pushedBatch, 1)
 	for _, m := range pushes {
-		alone := m.delayed != "" || m.unique != ""
+		alone := !m.isPlain()
 		b := queues[m.queue]
 		if b == nil || alone {
 			b = &pushedBatch{}
@@ -120,15 +129,41 @@ func (c *commands) sendBatch(p redis.Pipeliner, pushes []*push) redis.Cmder {
 	case first.delayed != "":
 		return p.ZAdd(c.ctx, first.delayed, redis.Z{Score: float64(c.dueAt(first)), Member: c.encodePush(first)})
 	}
-	args := make([]any, 1, len(pushes)+1)
-	args[0] = c.maxQueue
+	cmd := c.plainPush(pushes)
+	_ = p.Process(c.ctx, cmd)
+	return cmd
+}
+
+// plainPush returns the command that sends plain messages for one queue.
+func (c *commands) plainPush(pushes []*push) redis.Cmder {
+	queue := pushes[0].queue
+	c.mu.Lock()
+	waiting, known := c.waiting[queue]
+	c.mu.Unlock()
+	args := make([]any, 2, len(pushes)+2)
+	if known && waiting+ampleRoom <= int64(c.maxQueue) {
+		args[0], args[1] = "lpush", queue
+	} else {
+		args = append(args[:0], c.maxQueue)
+	}
 	for _, m := range pushes {
 		args = append(args, c.encodePush(m))
 	}
-	if waiting, known := c.waiting[first.queue]; known && waiting+ampleRoom <= int64(c.maxQueue) {
-		return p.LPush(c.ctx, first.queue, args[1:]...)
+	if args[0] == "lpush" {
+		return redis.NewIntCmd(c.ctx, args...)
 	}
-	return pushScript.call(c.ctx, p, []string{first.queue}, args...)
+	return pushScript.command([]string{queue}, args)
+}
+
+// noteWaiting remembers how many messages wait in a queue; below 0: it is not known.
+func (c *commands) noteWaiting(queue string, n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n < 0 {
+		delete(c.waiting, queue)
+	} else {
+		c.waiting[queue] = n
+	}
 }
 
 // ampleRoom is how much a queue must have had at the last look for a push to leave
@@ -180,7 +215,7 @@ func (c *commands) resolve(b *pushedBatch, lineErr error) (again []*push) {
 	if err == nil {
 		taken = c.taken(b)
 	} else {
-		delete(c.waiting, b.pushes[0].queue)
+		c.noteWaiting(b.pushes[0].queue, -1)
 	}
 	for i, p := range b.pushes {
 		refusal := err
@@ -210,13 +245,13 @@ func (c *commands) taken(b *pushedBatch) int {
 			return n
 		}
 		if answer, err := cmd.Int64Slice(); err == nil && len(answer) == 2 { // push.lua
-			c.waiting[b.pushes[0].queue] = answer[1]
+			c.noteWaiting(b.pushes[0].queue, answer[1])
 			return int(answer[0])
 		}
 		return 0
 	case *redis.IntCmd:
 		if b.pushes[0].delayed == "" {
-			c.waiting[b.pushes[0].queue] = cmd.Val()
+			c.noteWaiting(b.pushes[0].queue, cmd.Val())
 		}
 	}
 	return len(b.pushes) // LPUSH and ZADD take all or fail

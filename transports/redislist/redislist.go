@@ -168,6 +168,7 @@ func (t *Transport) Close() error {
 	t.mu.Unlock()
 	if !closed {
 		close(t.closing)
+		t.replies.callOff()
 		t.serving.Wait()
 		t.cancel()
 	}

@@ -24,9 +24,16 @@ type replies struct {
 	sequence atomic.Uint64
 	start    sync.Once
 
-	mu      sync.Mutex // guards pending
+	reading sync.Mutex // held by whom the line is to read: the reader, or a call that leads
+	steps   *stepper   // guarded by it
+	batch   batchSize  // likewise
+
+	mu      sync.Mutex // guards what follows
 	pending map[string]chan reply
-	wake    chan struct{} // holds a token while something may be pending
+	left    *pop          // that a call has begun, for the reader to end; as long as it is there, nobody leads
+	led     *connection   // that a call reads, nil: none does
+	off     bool          // that call was called off
+	wake    chan struct{} // holds a token while there may be something to read
 }
 
 func newReplies(t *Transport) *replies {
@@ -52,14 +59,7 @@ func (r *replies) expect(id string) (answers chan reply, ok bool) {
 		r.pending[id] = answer
 	}
 	r.mu.Unlock()
-	if taken {
-		return nil, false
-	}
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-	return answer, true
+	return answer, !taken
 }
 
 func (r *replies) forget(id string) {
@@ -68,49 +68,41 @@ func (r *replies) forget(id string) {
 	r.mu.Unlock()
 }
 
-func (r *replies) waiting() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.pending)
-}
-
-// run reads replies until the transport closes. It leaves the broker alone once no call
-// has waited for as long as one pop; until then it waits there for the next call's
-// reply, which so costs that call nothing.
+// run reads replies until the transport closes. It leaves the broker alone while no call
+// waits.
 func (r *replies) run() {
-	failures, idle := 0, true
-	var batch batchSize
+	failures := 0
+	r.reading.Lock() // and keeps it in the end: nobody is to read then
+	r.steps = newStepper()
+	defer r.steps.close()
 	for {
-		calls := r.waiting()
-		for ; calls == 0 && idle; calls = r.waiting() {
-			select {
-			case <-r.t.ctx.Done():
-				return
-			case <-r.wake:
-			}
+		r.reading.Unlock()
+		if !r.rest() {
+			r.reading.Lock()
+			return
 		}
-		var first *redis.StringSliceCmd
-		var more *redis.StringSliceCmd
-		err := r.line.exec(func(p redis.Pipeliner) {
-			// BLMPOP would be one command; Redis 6.2 does not know it.
-			first = p.BRPop(r.t.ctx, r.t.timing.block, r.key)
-			if calls > 1 { // the one reply that is awaited comes alone
-				more = p.RPopCount(r.t.ctx, r.key, batch.most())
+		r.reading.Lock()
+		calls, p := r.due()
+		switch {
+		case p != nil:
+			for !p.over {
+				p.over, _ = r.steps.step()
 			}
-		})
+			r.leave(nil)
+		case calls == 0: // whoever led has the last reply
+			continue
+		default:
+			p = r.newPop(r.line.last(), calls, nil)
+			p.exec()
+		}
+		got := r.finish(p)
 		if r.t.ctx.Err() != nil {
 			return
 		}
-		raws := popped(first, more)
-		for _, raw := range raws {
-			r.deliver(raw)
-		}
-		batch.note(raws)
-		idle = len(raws) == 0
-		if !idle {
+		if got > 0 && calls > 1 {
 			runtime.Gosched() // whoever has a reply goes on before the next are asked for
 		}
-		if err == nil {
+		if p.err == nil {
 			failures = 0
 			continue
 		}
@@ -119,6 +111,81 @@ func (r *replies) run() {
 			return
 		}
 	}
+}
+
+// rest waits until there is something to read. It returns false at the end of the
+// transport.
+func (r *replies) rest() bool {
+	for {
+		if calls, left := r.due(); calls > 0 || left != nil {
+			return true
+		}
+		select {
+		case <-r.t.ctx.Done():
+			return false
+		case <-r.wake:
+		}
+	}
+}
+
+// due returns how many calls wait for a reply, and the pop that one of them has left.
+func (r *replies) due() (calls int, left *pop) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pending), r.left
+}
+
+// leave has the reader end a pop; nil: there is none.
+func (r *replies) leave(p *pop) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = p
+}
+
+func (r *replies) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// A pop is one exchange on the line for replies.
+type pop struct {
+	*replies
+	conn  *connection
+	calls int    // that wait
+	along *along // the request of one that leads
+	over  bool
+
+	first, more *redis.StringSliceCmd
+	unsent      bool
+	err         error
+}
+
+func (r *replies) newPop(conn *connection, calls int, along *along) *pop {
+	return &pop{replies: r, conn: conn, calls: calls, along: along}
+}
+
+func (p *pop) exec() {
+	p.unsent, p.err = p.line.execOn(p.conn, func(pipe redis.Pipeliner) {
+		p.along.send(pipe)
+		// BLMPOP would be one command; Redis 6.2 does not know it.
+		p.first = pipe.BRPop(p.t.ctx, p.t.timing.block, p.key)
+		if p.calls > 1 { // the one reply that is awaited comes alone
+			p.more = pipe.RPopCount(p.t.ctx, p.key, p.batch.most())
+		}
+	})
+}
+
+// finish hands out what a pop has brought, and returns how much that was.
+func (r *replies) finish(p *pop) int {
+	p.along.arrive(p.err, p.unsent)
+	raws := popped(p.first, p.more)
+	for _, raw := range raws {
+		r.deliver(raw)
+	}
+	r.batch.note(raws)
+	return len(raws)
 }
 
 func popped(first, more *redis.StringSliceCmd) []string {

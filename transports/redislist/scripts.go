@@ -29,6 +29,16 @@ func (s script) call(ctx context.Context, p redis.Cmdable, keys []string, args .
 	return p.EvalSha(ctx, s.digest, keys, args...)
 }
 
+// command returns the command that call adds to a pipeline.
+func (s script) command(keys []string, args []any) *redis.Cmd {
+	all := make([]any, 0, 3+len(keys)+len(args))
+	all = append(all, "evalsha", s.digest, len(keys))
+	for _, key := range keys {
+		all = append(all, key)
+	}
+	return redis.NewCmd(context.Background(), append(all, args...)...)
+}
+
 // The scripts work on keys of one hash slot each and read the time from the
 // broker, never from a caller. Functions would be tidier, but managed Redis often
 // denies loading them.

@@ -103,16 +103,17 @@ func sendSettlements(ctx context.Context, p redis.Pipeliner, settles []*settleme
 	}
 	for _, b := range batches {
 		if b.plain {
-			b.answer(ctx, p)
+			b.answer()
 		} else {
-			b.settle(ctx, p)
+			b.settle()
 		}
+		_ = p.Process(ctx, b.cmd)
 	}
 	return batches
 }
 
-// answer calls answer.lua, which wants the messages for one reply list together.
-func (b *settledBatch) answer(ctx context.Context, p redis.Pipeliner) {
+// answer is a call of answer.lua, which wants the messages for one reply list together.
+func (b *settledBatch) answer() {
 	slices.SortStableFunc(b.settles, func(x, y *settlement) int {
 		if x.replyTo == "" || y.replyTo == "" { // those without one come last
 			return -cmp.Compare(x.replyTo, y.replyTo)
@@ -137,10 +138,10 @@ func (b *settledBatch) answer(ctx context.Context, p redis.Pipeliner) {
 		}
 		args = append(args, s.entry.raw, s.reply)
 	}
-	b.cmd = answerScript.call(ctx, p, keys, args...)
+	b.cmd = answerScript.command(keys, args)
 }
 
-func (b *settledBatch) settle(ctx context.Context, p redis.Pipeliner) {
+func (b *settledBatch) settle() {
 	w := b.settles[0].worker
 	k, name := w.keys, w.service
 	keys := []string{w.backup, w.queue, k.suspects(name), k.alone(name), k.delayed(name), k.retry(name), k.dead(name)}
@@ -170,7 +171,7 @@ func (b *settledBatch) settle(ctx context.Context, p redis.Pipeliner) {
 			args = append(args, f.to, f.due, f.raw)
 		}
 	}
-	b.cmd = settleScript.call(ctx, p, keys, args...)
+	b.cmd = settleScript.command(keys, args)
 }
 
 // resolve hands out the results, or returns what must be sent again: at once where

@@ -126,7 +126,7 @@ func (f *fetcher) mayRunAlone() bool { return time.Since(f.busy) > 4*f.timing.le
 // with a turn only while that is this worker's.
 func (f *fetcher) takeSuspects(w *worker, list string, n int, turn ...string) (raws []string, err error) {
 	var cmd *redis.Cmd
-	lineErr := f.line.exec(func(p redis.Pipeliner) {
+	_, lineErr := f.line.exec(func(p redis.Pipeliner) {
 		keys := append([]string{list, w.backup, w.keys.workers(w.service)}, turn...)
 		cmd = suspectScript.call(f.ctx, p, keys, w.id, n, maxExchange)
 	})
@@ -139,7 +139,7 @@ func (f *fetcher) takeSuspects(w *worker, list string, n int, turn ...string) (r
 
 func (f *fetcher) takeTurn(w *worker) (mine bool, err error) {
 	var cmd *redis.Cmd
-	err = f.line.exec(func(p redis.Pipeliner) {
+	_, err = f.line.exec(func(p redis.Pipeliner) {
 		cmd = f.turn(p, w, f.timing.lease)
 	})
 	if err != nil {

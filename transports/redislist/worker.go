@@ -57,6 +57,8 @@ type entry struct {
 	began    time.Time // by the broker's clock
 	cautious bool      // a suspect that holds one of server.cautious
 
+	taking *taking // that ran it, where it came alone
+
 	claim claim // made by its handler's goroutine, ended by the settlement
 }
 

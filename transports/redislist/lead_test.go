@@ -1,0 +1,127 @@
+package redislist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/journeyman-go/journeyman/internal/brokertest"
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// led has a call wait that reads for itself, for as long as its handler, which the
+// function returned lets go.
+func led(ctx context.Context, t *testing.T, o Options) (caller *Transport, result <-chan error, release func()) {
+	t.Helper()
+	caller, worker := process(t, o), process(t, o)
+	released := make(chan struct{})
+	release = sync.OnceFunc(func() { close(released) })
+	serveSlots(t, worker, func(ctx context.Context, m transports.Message) transports.Outcome {
+		if string(m.Body) == "long" {
+			<-released
+		}
+		return echo(ctx, m)
+	}, 4)
+	t.Cleanup(release)
+	lone(t, caller)
+	out := make(chan error, 1)
+	go func() {
+		reply, err := caller.Call(ctx, calculator, transports.Message{Body: []byte("long")})
+		if err == nil && string(reply) != "long" {
+			err = fmt.Errorf("the reply is %q", reply)
+		}
+		out <- err
+	}()
+	eventually(t, "the call to lead", func() bool {
+		caller.replies.mu.Lock()
+		defer caller.replies.mu.Unlock()
+		return caller.replies.led != nil
+	})
+	return caller, out, release
+}
+
+// Others that come meanwhile get their replies before, whoever reads them.
+func TestLeaderIsNotAlone(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	caller, result, release := led(t.Context(), t, Options{URL: url, Namespace: namespace})
+	lone(t, caller)
+	release()
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	lone(t, caller)
+}
+
+// A call returns when its ctx ends, and what it leaves unread disturbs nobody.
+func TestLeaderLeaves(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	caller, result, release := led(ctx, t, Options{URL: url, Namespace: namespace})
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want Canceled", err)
+	}
+	lone(t, caller)
+	release()
+	lone(t, caller)
+}
+
+func TestLeaderLeavesFrozenBroker(t *testing.T) {
+	t.Parallel()
+	server := brokertest.Redis(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	caller, result, release := led(ctx, t, Options{URL: server.URL})
+	server.Pause()
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want Canceled", err)
+	}
+	short, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer end()
+	if _, err := caller.Call(short, calculator, transports.Message{Body: []byte("quick")}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want DeadlineExceeded", err)
+	}
+	server.Resume()
+	release()
+	eventually(t, "calls to get through again", func() bool {
+		got, err := call(t, caller, "quick")
+		return err == nil && got == "quick"
+	})
+}
+
+func TestCloseEndsLeader(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	caller, result, _ := led(t.Context(), t, Options{URL: url, Namespace: namespace})
+	stuck := make(chan struct{}) // keeps Close
+	caller.serving.Go(func() { <-stuck })
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = caller.Close()
+	}()
+	if err := <-result; !errors.Is(err, transports.ErrClosed) {
+		t.Errorf("%v, want ErrClosed", err)
+	}
+	close(stuck)
+	<-closed
+}
+
+// The request of a call whose connection breaks is taken for sent: its reply comes by the
+// next connection.
+func TestLeaderLosesItsConnection(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	caller, result, release := led(t.Context(), t, Options{URL: url, Namespace: namespace})
+	_ = caller.replies.line.last().socket.Close()
+	release()
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	lone(t, caller)
+}
