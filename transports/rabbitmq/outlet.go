@@ -53,10 +53,13 @@ type outlet struct {
 	// order. The library may wait then for who reads confirms, who must not need it.
 	turn sync.Mutex
 
-	mu      sync.Mutex          // guards what follows
-	sent    fifo[*parcel]       // what the broker has not confirmed
-	bundles map[string][]*reply // that are to leave, by their queue
-	over    bool                // the session has ended
+	wake chan struct{} // holds a token while there are landings
+
+	mu       sync.Mutex         // guards what follows
+	sent     fifo[*parcel]      // what the broker has not confirmed
+	bundles  map[string]*bundle // by their queue
+	landings []string           // queues whose next bundle may leave
+	over     bool               // the session has ended
 }
 
 // openOutlet makes a session ready to publish.
@@ -69,12 +72,13 @@ func openOutlet(s *session, timing timing) error {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
 	o := &outlet{
-		session: s, channel: ch, bundles: make(map[string][]*reply),
+		session: s, channel: ch, bundles: make(map[string]*bundle), wake: make(chan struct{}, 1),
 		confirms: ch.NotifyPublish(make(chan amqp.Confirmation, 256)), returns: ch.NotifyReturn(make(chan amqp.Return, 256)),
 	}
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 	s.outlet = o
 	s.watched.Go(o.listen)
+	s.watched.Go(o.follow)
 	s.watched.Go(func() { o.probe(timing) })
 	s.watched.Go(func() {
 		// Only a fault closes this channel, such as an exchange that somebody deleted;
@@ -213,9 +217,12 @@ func (o *outlet) end() {
 	<-o.session.lost // in a moment: whoever watches the channel gives the session up
 	o.mu.Lock()
 	o.over = true
-	open := o.sent.all()
-	o.sent = fifo[*parcel]{}
+	open, bundles := o.sent.all(), o.bundles
+	o.sent, o.bundles = fifo[*parcel]{}, nil
 	o.mu.Unlock()
+	for _, b := range bundles {
+		tellAll(b.replies, transports.ErrUnavailable)
+	}
 	for _, p := range open {
 		if p.returned {
 			p.told(transports.ErrNoService)
