@@ -130,6 +130,7 @@ func TestLostAcknowledgement(t *testing.T) {
 		return transports.Outcome{Reply: m.Body}
 	}, 4)
 	a.call(caller, "before")
+	a.eventually("that to be acknowledged", func() bool { return len(relay.acked()) == 1 })
 	lost := relay.losing("work")
 	a.call(caller, "work")
 	await(t, "the connection to break instead of the acknowledgement", lost)

@@ -19,7 +19,7 @@ func TestNames(t *testing.T) {
 	}
 	plain := []string{
 		"calculator", "calculator.dead", "calculator.suspects", "calculator.alone",
-		"calculator.method.factor", "journeyman.reply.0191", "calculator.delay.240000", "rpc", "rpc.any",
+		"calculator.method.factor", "journeyman.reply.many.0191", "calculator.delay.240000", "rpc", "rpc.any",
 	}
 	if diff := cmp.Diff(plain, all(names{})); diff != "" {
 		t.Errorf("names without a namespace (-want +got):\n%s", diff)

@@ -39,14 +39,10 @@ func newSession(conn *amqp.Connection, wire *socket) *session {
 		}
 	})
 	s.watched.Go(func() {
-		err := <-closed
-		switch failed := wire.failure(); {
-		case err == nil:
-			s.lose(errClosedHere)
-		case failed != nil:
-			s.lose(failed) // of which the library saw no more than the end
-		default:
+		if err := <-closed; err != nil {
 			s.lose(err)
+		} else {
+			s.lose(errClosedHere)
 		}
 	})
 	return s
@@ -61,6 +57,9 @@ var errClosedHere = errors.New("connection closed")
 // its own writers before it closed that, and they may be waiting for the broker.
 func (s *session) lose(why error) {
 	s.once.Do(func() {
+		if failed := s.socket.failure(); failed != nil {
+			why = failed // of which the library saw no more than the end
+		}
 		_ = s.socket.Close()
 		s.why = why
 		close(s.lost)
