@@ -29,7 +29,7 @@ type receipts struct {
 
 // mostRest is how long an acknowledgement waits for others while nothing depends on it. A
 // worker that dies meanwhile has what it had done delivered again.
-const mostRest = 10 * time.Millisecond
+const mostRest = 5 * time.Millisecond
 
 // A receipt is one message to acknowledge.
 type receipt struct {
