@@ -123,13 +123,17 @@ func TestInlineHandlerEndsOtherwise(t *testing.T) {
 func TestCarriedSettlementArrives(t *testing.T) {
 	t.Parallel()
 	for name, hinder := range map[string]func(a *attempt, stop func()){
-		"the worker stops":    func(_ *attempt, stop func()) { stop() },
+		"the worker stops": func(a *attempt, stop func()) {
+			stop()
+			<-a.taking.ctx.Done()
+		},
 		"the connection ends": func(a *attempt, _ func()) { _ = a.server.fetch.line.last().socket.Close() },
 		"the line is new":     func(a *attempt, _ func()) { a.server.fetch.line.reset() },
 		"the worker is paused": func(a *attempt, _ func()) {
+			_ = a.server.Pause(context.Background(), calculator)
 			a.worker.mu.Lock()
 			defer a.worker.mu.Unlock()
-			a.worker.news.paused = true
+			a.worker.news.paused = true // as the next beat tells
 		},
 		"messages are to run alone": func(a *attempt, _ func()) {
 			a.worker.mu.Lock()
