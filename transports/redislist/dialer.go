@@ -73,7 +73,7 @@ func (d *dialer) connect(ctx context.Context, name string) (*connection, error) 
 	options.DialerRetries = 1      //
 	options.ConnMaxIdleTime = -1   //
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &connection{client: redis.NewClient(&options), socket: sock, secure: state}, nil
+	return &connection{client: redis.NewClient(&options), socket: sock, wire: conn, secure: state}, nil
 }
 
 // nameOf is what CLIENT LIST shows of a connection.

@@ -2,7 +2,9 @@ package redislist
 
 import (
 	"context"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -74,6 +76,107 @@ func TestLongHandlerIsLeftBehind(t *testing.T) {
 				t.Error(err)
 			}
 			lone(t, caller) // it goes on
+		})
+	}
+}
+
+// However a handler ends that holds others up, they go on.
+func TestInlineHandlerEndsOtherwise(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(context.Context){
+		"panics":             func(context.Context) { panic("as it should") },
+		"ends its goroutine": func(context.Context) { runtime.Goexit() },
+		"settles before": func(ctx context.Context) {
+			transports.SettlerOf(ctx).Settle(transports.Outcome{})
+			runtime.Goexit()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, namespace := brokertest.Namespace(t)
+			o := Options{URL: url, Namespace: namespace}
+			caller, worker := process(t, o), process(t, o)
+			held := make(chan bool, 1)
+			stop := serveSlots(t, worker, func(ctx context.Context, m transports.Message) transports.Outcome {
+				if string(m.Body) == "odd" {
+					held <- isHeld(ctx)
+					end(ctx)
+				}
+				return echo(ctx, m)
+			}, 1)
+			lone(t, caller)
+			if err := caller.Send(t.Context(), calculator, transports.Message{Body: []byte("odd")}); err != nil {
+				t.Fatal(err)
+			}
+			if !<-held {
+				t.Error("the message came alone and was not run where it came")
+			}
+			lone(t, caller)
+			if err := stop(); err != nil { // it waits until all is settled
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What is to leave with the next move gets there by another way where there is none.
+func TestCarriedSettlementArrives(t *testing.T) {
+	t.Parallel()
+	for name, hinder := range map[string]func(a *attempt, stop func()){
+		"the worker stops": func(a *attempt, stop func()) {
+			stop()
+			<-a.taking.ctx.Done()
+		},
+		"the connection ends": func(a *attempt, _ func()) { _ = a.server.fetch.line.last().socket.Close() },
+		"the line is new":     func(a *attempt, _ func()) { a.server.fetch.line.reset() },
+		"the worker is paused": func(a *attempt, _ func()) {
+			_ = a.server.Pause(context.Background(), calculator)
+			a.worker.mu.Lock()
+			defer a.worker.mu.Unlock()
+			a.worker.news.paused = true // as the next beat tells
+		},
+		"messages are to run alone": func(a *attempt, _ func()) {
+			a.worker.mu.Lock()
+			defer a.worker.mu.Unlock()
+			a.worker.news.alone, a.worker.news.suspects = 1, 1
+		},
+		"the lease is over": func(a *attempt, _ func()) {
+			a.worker.mu.Lock()
+			defer a.worker.mu.Unlock()
+			a.worker.leased = time.Time{}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, namespace := brokertest.Namespace(t)
+			o := Options{URL: url, Namespace: namespace}
+			caller, worker := process(t, o), process(t, o)
+			ctx, stop := context.WithCancel(t.Context())
+			held := make(chan bool, 1)
+			served := make(chan error, 1)
+			go func() {
+				served <- worker.Serve(ctx, transports.Service{Name: calculator, Slots: 4, Handler: func(ctx context.Context, m transports.Message) transports.Outcome {
+					if string(m.Body) == "last" {
+						held <- isHeld(ctx)
+						hinder(ctx.(*attempt), stop)
+					}
+					return echo(ctx, m)
+				}})
+			}()
+			lone(t, caller)
+			if got, err := call(t, caller, "last"); err != nil || got != "last" {
+				t.Errorf("%q, %v", got, err)
+			}
+			if !<-held {
+				t.Error("the message came alone and was not run where it came")
+			}
+			stop()
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+			if again := worker.Counts().GivenBack + worker.Counts().NotMine; again != 0 {
+				t.Errorf("%d messages went elsewhere", again)
+			}
 		})
 	}
 }

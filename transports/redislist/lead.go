@@ -37,17 +37,17 @@ func (r *replies) lead(ctx context.Context, p *push, answer <-chan reply) bool {
 		return false
 	}
 	x := r.newPop(conn, 1, r.t.commands.along(nil, []*push{p}))
-	x.over = r.steps.begin(conn.socket, x.exec)
-	if !x.over {
+	d := x.begin()
+	if !d.over {
 		off := r.follow(conn)
 		stop := context.AfterFunc(ctx, r.callOff)
-		for !x.over && !off && len(answer) == 0 {
-			x.over, off = r.steps.step()
+		for !d.over && !off && len(answer) == 0 {
+			off = d.step()
 		}
 		stop()
 		r.unfollow()
 	}
-	if x.over {
+	if d.over {
 		r.finish(x)
 	} else {
 		r.leave(x)

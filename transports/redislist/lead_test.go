@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -94,22 +95,30 @@ func TestLeaderLeavesFrozenBroker(t *testing.T) {
 	})
 }
 
+// Close does not wait for the broker to end the pop, which this one never does.
 func TestCloseEndsLeader(t *testing.T) {
 	t.Parallel()
-	url, namespace := brokertest.Namespace(t)
-	caller, result, _ := led(t.Context(), t, Options{URL: url, Namespace: namespace})
-	stuck := make(chan struct{}) // keeps Close
+	server := brokertest.Redis(t)
+	caller, result, _ := led(t.Context(), t, Options{URL: server.URL})
+	server.Pause()
+	stuck := make(chan struct{}) // keeps Close from cutting the connection
 	caller.serving.Go(func() { <-stuck })
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
 		_ = caller.Close()
 	}()
-	if err := <-result; !errors.Is(err, transports.ErrClosed) {
-		t.Errorf("%v, want ErrClosed", err)
+	select {
+	case err := <-result:
+		if !errors.Is(err, transports.ErrClosed) {
+			t.Errorf("%v, want ErrClosed", err)
+		}
+	case <-time.After(patience):
+		t.Error("the call that leads waits on")
 	}
 	close(stuck)
 	<-closed
+	server.Resume()
 }
 
 // The request of a call whose connection breaks is taken for sent: its reply comes by the
@@ -124,4 +133,25 @@ func TestLeaderLosesItsConnection(t *testing.T) {
 		t.Error(err)
 	}
 	lone(t, caller)
+}
+
+// A caller may have locked its goroutine to its thread, as everything does that C calls.
+func TestLeaderIsLockedToItsThread(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	o := Options{URL: url, Namespace: namespace}
+	caller, worker := process(t, o), process(t, o)
+	serve(t, worker, echo)
+	lone(t, caller)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for as long as the goroutine lives
+		for range inlineFrom {
+			if got, err := call(t, caller, "quick"); err != nil || got != "quick" {
+				t.Errorf("%q, %v", got, err)
+			}
+		}
+	}()
+	<-done
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,7 @@ type line struct {
 type connection struct {
 	client *redis.Client
 	socket *socket
+	wire   net.Conn             // what the client talks on: the socket, or TLS on it
 	secure *tls.ConnectionState // nil: plain TCP
 	watch  *watch               // once it is a line's
 }
@@ -79,6 +81,11 @@ func (l *line) execOn(conn *connection, fill func(redis.Pipeliner)) (unsent bool
 	if err == nil {
 		return false, nil
 	}
+	return l.review(conn, cmds, written)
+}
+
+// review draws the consequences of an exchange in which a command may have failed.
+func (l *line) review(conn *connection, cmds []redis.Cmder, written int64) (unsent bool, err error) {
 	for _, cmd := range cmds {
 		err := cmd.Err()
 		if err != nil && !answered(err) {

@@ -25,8 +25,7 @@ type replies struct {
 	start    sync.Once
 
 	reading sync.Mutex // held by whom the line is to read: the reader, or a call that leads
-	steps   *stepper   // guarded by it
-	batch   batchSize  // likewise
+	batch   batchSize  // guarded by it
 
 	mu      sync.Mutex // guards what follows
 	pending map[string]chan reply
@@ -73,8 +72,6 @@ func (r *replies) forget(id string) {
 func (r *replies) run() {
 	failures := 0
 	r.reading.Lock() // and keeps it in the end: nobody is to read then
-	r.steps = newStepper()
-	defer r.steps.close()
 	for {
 		r.reading.Unlock()
 		if !r.rest() {
@@ -85,8 +82,8 @@ func (r *replies) run() {
 		calls, p := r.due()
 		switch {
 		case p != nil:
-			for !p.over {
-				p.over, _ = r.steps.step()
+			for !p.dialog.over {
+				p.dialog.step()
 			}
 			r.leave(nil)
 		case calls == 0: // whoever led has the last reply
@@ -152,10 +149,10 @@ func (r *replies) signal() {
 // A pop is one exchange on the line for replies.
 type pop struct {
 	*replies
-	conn  *connection
-	calls int    // that wait
-	along *along // the request of one that leads
-	over  bool
+	conn   *connection
+	calls  int     // that wait
+	along  *along  // the request of one that leads
+	dialog *dialog // that it has begun
 
 	first, more *redis.StringSliceCmd
 	unsent      bool
@@ -167,18 +164,29 @@ func (r *replies) newPop(conn *connection, calls int, along *along) *pop {
 }
 
 func (p *pop) exec() {
-	p.unsent, p.err = p.line.execOn(p.conn, func(pipe redis.Pipeliner) {
-		p.along.send(pipe)
-		// BLMPOP would be one command; Redis 6.2 does not know it.
-		p.first = pipe.BRPop(p.t.ctx, p.t.timing.block, p.key)
-		if p.calls > 1 { // the one reply that is awaited comes alone
-			p.more = pipe.RPopCount(p.t.ctx, p.key, p.batch.most())
-		}
-	})
+	p.unsent, p.err = p.line.execOn(p.conn, p.fill)
+}
+
+// begin has a call that leads begin the pop.
+func (p *pop) begin() *dialog {
+	p.dialog = p.line.begin(p.conn, p.fill)
+	return p.dialog
+}
+
+func (p *pop) fill(pipe redis.Pipeliner) {
+	p.along.send(pipe)
+	// BLMPOP would be one command; Redis 6.2 does not know it.
+	p.first = pipe.BRPop(p.t.ctx, p.t.timing.block, p.key)
+	if p.calls > 1 { // the one reply that is awaited comes alone
+		p.more = pipe.RPopCount(p.t.ctx, p.key, p.batch.most())
+	}
 }
 
 // finish hands out what a pop has brought, and returns how much that was.
 func (r *replies) finish(p *pop) int {
+	if p.dialog != nil {
+		p.unsent, p.err = p.dialog.unsent, p.dialog.err
+	}
 	p.along.arrive(p.err, p.unsent)
 	raws := popped(p.first, p.more)
 	for _, raw := range raws {
