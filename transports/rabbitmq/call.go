@@ -43,6 +43,7 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 		if err == nil || !t.again(ctx, service, refused, err) {
 			return body, t.ended(ctx, err)
 		}
+		message.AppId = "" // a refusal is no proof that the broker has not got it
 	}
 }
 
@@ -131,6 +132,7 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 		if !t.again(handing, service, refused, err) {
 			break
 		}
+		message.AppId = ""
 	}
 	switch err = t.ended(ctx, err); {
 	case errors.Is(err, transports.ErrNoService):
@@ -191,10 +193,13 @@ func (t *Transport) prepare(ctx context.Context, service string, m *transports.M
 	if len(m.Body) > t.opts.MaxMessage {
 		return message, fmt.Errorf("%w: %d bytes, the limit is %d (JOURNEYMAN_MAX_MESSAGE)", transports.ErrTooLarge, len(m.Body), t.opts.MaxMessage)
 	}
+	app := ""
 	if m.ID == "" {
-		m.ID = t.nextSerial()
+		m.ID, app = t.nextSerial(), firstOf
 	}
-	return encode(service, *m, time.Now())
+	message, err = encode(service, *m, time.Now())
+	message.AppId = app
+	return message, err
 }
 
 // route returns where a message is to be published. What is not due yet goes to the

@@ -12,9 +12,8 @@ import (
 // take accepts a delivery. It does not block: whatever waits does so in goroutines of
 // the pool, of which no more are busy than the broker gives out unacknowledged.
 func (s *server) take(queue string, d delivery) {
-	serial, _ := d.Headers[headerSerial].(string)
 	e := &entry{
-		in: decode(d.Delivery, time.Now()), queue: queue, kind: d.kind, serial: serial,
+		in: decode(d.Delivery, time.Now()), queue: queue, kind: d.kind, serial: serialOf(d.Headers, d.AppId, d.MessageId),
 		delivery: d, redelivered: d.Redelivered,
 	}
 	switch s.desk.enter(e) {

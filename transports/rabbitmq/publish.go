@@ -13,9 +13,12 @@ import (
 
 // hand gives a parcel to the broker's connection. Its error means that nothing was handed
 // over. It fails at once where the broker takes no messages, and ends with ErrClosed when
-// over is closed. What is mandatory is given a serial.
+// over is closed. What is mandatory is given a serial, unless it has one.
 func (t *Transport) hand(ctx context.Context, over <-chan struct{}, p *parcel) error {
-	if p.mandatory {
+	switch {
+	case p.message.AppId == firstOf:
+		p.serial = p.message.MessageId
+	case p.mandatory:
 		p.serial = t.nextSerial()
 		if p.message.Headers == nil {
 			p.message.Headers = make(amqp.Table)
