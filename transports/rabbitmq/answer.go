@@ -17,8 +17,7 @@ func (s *server) answer(e *entry, body []byte) {
 		return
 	}
 	if out := s.openOutlet(); out != nil {
-		s.enter(e) // once more: it is over when it is acknowledged
-		e.answered = true
+		s.outlast(e)
 		others := s.busy.Load() > 0
 		out.reply(&reply{server: s, entry: e, body: body, bundled: s.names.takesBundles(e.in.replyTo) && !strings.Contains(e.in.correlationID, "\n")}, others)
 		return

@@ -23,7 +23,7 @@ type entry struct {
 	serial string // "" of messages that other programs sent
 
 	redelivered bool // the broker has given it out before
-	answered    bool // its reply has left; it is over when it is acknowledged
+	outlasts    bool // it is over when it is acknowledged, and not with its handler
 
 	// Guarded by the desk.
 	delivery delivery // the latest: a connection that broke has the message delivered again

@@ -45,9 +45,17 @@ func (s *server) over(e *entry) {
 	s.tasks.Done()
 }
 
+// outlast has a message be over when it is acknowledged, which may be later than its
+// handler is heard. Until then its server does not stop, and nothing runs alone.
+func (s *server) outlast(e *entry) {
+	s.enter(e)
+	e.outlasts = true
+}
+
 // attend brings a message to its end, or to its handler.
 func (s *server) attend(e *entry) {
 	if settled := s.desk.settled(e.in.message.ID); settled != nil {
+		s.desk.latest(e).receipts.sign() // what it waits for may rest
 		select {
 		case <-settled:
 		case <-s.ctx.Done():
@@ -183,7 +191,7 @@ func (s *server) acknowledged(e *entry, d delivery, err error) {
 		s.acknowledge(e)
 		return
 	}
-	if e.answered {
+	if e.outlasts {
 		s.over(e)
 	}
 }

@@ -52,6 +52,7 @@ type outlet struct {
 	confirms <-chan amqp.Confirmation
 	returns  <-chan amqp.Return
 	written  atomic.Uint64 // parcels
+	answered uint64        // parcels of which the broker has said what became of them; listen's alone
 
 	// Held while something is published, as the broker numbers what it is given in its
 	// order. The library may wait then for who reads confirms, who must not need it.
@@ -174,6 +175,9 @@ func (o *outlet) listen() {
 	}
 }
 
+// errConfirmLost is the end of a session in which a confirm was not heard.
+var errConfirmLost = errors.New("a confirm of the broker's was lost")
+
 func (o *outlet) noteAll() {
 	for {
 		select {
@@ -202,11 +206,18 @@ func (o *outlet) note(r amqp.Return) {
 }
 
 // confirm takes the broker's word on the oldest parcel: the library puts them in order.
+// It drops what is not taken from it for five seconds, though, as may happen to a process
+// that was stopped for a while. Then nobody knows any more whose words the others are.
 func (o *outlet) confirm(c amqp.Confirmation) {
 	o.mu.Lock()
-	p := o.sent.pop()
+	var p *parcel
+	if o.answered++; c.DeliveryTag == o.answered && o.sent.len() > 0 {
+		p = o.sent.pop()
+	}
 	o.mu.Unlock()
 	switch {
+	case p == nil:
+		o.session.lose(errConfirmLost)
 	case !c.Ack:
 		p.told(transports.ErrBusy)
 	case p.returned:

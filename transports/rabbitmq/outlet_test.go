@@ -40,3 +40,39 @@ func TestReturned(t *testing.T) {
 		}
 	}
 }
+
+// The library drops a confirm that is not taken from it in time. Then no other parcel is
+// told what was meant for the one before it.
+func TestConfirmLost(t *testing.T) {
+	t.Parallel()
+	for name, numbers := range map[string][]uint64{
+		"one is dropped":               {1, 3},
+		"the last of several":          {1, 3, 4},
+		"more than there are messages": {1, 2, 3, 4, 5},
+	} {
+		confirms := make(chan amqp.Confirmation, 8)
+		_, s := recording()
+		o := &outlet{session: &session{socket: s, lost: make(chan struct{})}, confirms: confirms}
+		words := make([][]error, 4)
+		for i := range words {
+			o.sent.push(&parcel{told: func(err error) { words[i] = append(words[i], err) }})
+		}
+		known := 0
+		for i, n := range numbers {
+			confirms <- amqp.Confirmation{DeliveryTag: n, Ack: true}
+			if int(n) == i+1 && i < len(words) {
+				known++
+			}
+		}
+		close(confirms)
+		o.listen()
+		for i, told := range words {
+			if len(told) != 1 || i < known && told[0] != nil || i >= known && !errors.Is(told[0], transports.ErrUnknownOutcome) {
+				t.Errorf("%s: message %d of which %d are known is told %v", name, i+1, known, told)
+			}
+		}
+		if !errors.Is(o.session.why, errConfirmLost) {
+			t.Errorf("%s: the session ends with %v", name, o.session.why)
+		}
+	}
+}

@@ -19,16 +19,20 @@ type pulse struct{ services sync.Map } // name -> *atomic.Int64, when it answere
 // that has ceased to answer: those of so long.
 const pulseLasts = time.Second
 
-func (p *pulse) of(service string) *atomic.Int64 {
+func (p *pulse) beat(service string, now time.Time) {
 	last, ok := p.services.Load(service)
 	if !ok {
 		last, _ = p.services.LoadOrStore(service, new(atomic.Int64))
 	}
-	return last.(*atomic.Int64)
+	last.(*atomic.Int64).Store(now.UnixNano())
 }
 
-func (p *pulse) beat(service string, now time.Time) { p.of(service).Store(now.UnixNano()) }
-
+// lives remembers nothing of a service that has never answered: anybody can think of names.
 func (p *pulse) lives(service string, now time.Time) bool {
-	return now.UnixNano()-p.of(service).Load() < int64(pulseLasts)
+	last, ok := p.services.Load(service)
+	if !ok {
+		return false
+	}
+	silent := now.UnixNano() - last.(*atomic.Int64).Load()
+	return silent >= 0 && silent < int64(pulseLasts) // less than 0: the clock was set back
 }

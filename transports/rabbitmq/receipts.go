@@ -25,6 +25,8 @@ type receipts struct {
 	signing bool        // somebody takes along what is signed
 	due     *time.Timer // leave then; nil before the first that could wait
 	waits   bool        // it runs
+
+	idle chan struct{} // closed when nobody signs any more; nil while nobody waits for that
 }
 
 // mostRest is how long an acknowledgement waits for others while nothing depends on it. A
@@ -97,6 +99,21 @@ func (r *receipts) sign(settled ...receipt) {
 	}
 }
 
+// finish acknowledges what rests, and returns when all that was signed before has left:
+// who signs it may belong to nobody who is waited for.
+func (r *receipts) finish() {
+	r.sign()
+	r.mu.Lock()
+	if r.signing && r.idle == nil {
+		r.idle = make(chan struct{})
+	}
+	idle := r.idle
+	r.mu.Unlock()
+	if idle != nil {
+		<-idle
+	}
+}
+
 // collect takes what is signed by now, and with it the frames that say so. nil: nothing is.
 func (r *receipts) collect() ([]receipt, []ack) {
 	r.mu.Lock()
@@ -104,6 +121,10 @@ func (r *receipts) collect() ([]receipt, []ack) {
 	batch := r.signed
 	r.signed = nil
 	r.signing = batch != nil
+	if !r.signing && r.idle != nil {
+		close(r.idle)
+		r.idle = nil
+	}
 	if r.waits && r.due.Stop() {
 		r.waits = false
 	}

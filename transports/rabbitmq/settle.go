@@ -26,6 +26,7 @@ func (s *server) settle(e *entry, o transports.Outcome) {
 	case !buried && o.Reply != nil:
 		s.answer(e, o.Reply)
 	case o.Verdict == transports.Done && len(o.Follow)+len(o.Dead) == 0 && !buried:
+		s.outlast(e)
 		s.acknowledgeSoon(e)
 	default:
 		s.acknowledge(e)

@@ -83,6 +83,9 @@ func (s *socket) release() {
 		s.mu.Unlock()
 		n, err := s.try(text)
 		s.mu.Lock()
+		if s.failed != nil {
+			return // meanwhile
+		}
 		if err != nil {
 			s.fail(err)
 			return

@@ -164,6 +164,25 @@ func TestSocketFails(t *testing.T) {
 	}
 }
 
+// What is closed while somebody writes is not written to any more, and keeps nothing.
+func TestSocketClosedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 2} { // so much is taken of two bytes
+		r, s := recording()
+		s.try = func([]byte) (int, error) {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			return n, nil
+		}
+		put(t, s, "ab")
+		s.background.Wait()
+		if len(s.held)+len(r.writes) > 0 || s.failure() != nil || s.full() != nil {
+			t.Errorf("%d bytes are taken: %d are held, %q is written, failure %v", n, len(s.held), r.writes, s.failure())
+		}
+	}
+}
+
 // A connection that takes little at a time is given the rest by the socket itself, in order,
 // and those who would say much wait until there is room.
 func TestSocketFillsUp(t *testing.T) {

@@ -226,6 +226,7 @@ func (st *stand) close() {
 	st.mu.Unlock()
 	for _, on := range channels {
 		if !on.channel.IsClosed() {
+			on.finish()
 			st.flush(on)
 			_ = on.channel.Close()
 		}
