@@ -215,7 +215,7 @@ func documented() map[string]map[string]any {
 			"x-queue-type": "quorum", "x-message-ttl": 3_600_000, "x-overflow": "reject-publish",
 			"x-dead-letter-exchange": shop + "rpc", "x-dead-letter-routing-key": "", "x-dead-letter-strategy": "at-least-once",
 		},
-		"journeyman.reply.<uuid>": {"x-queue-type": "classic", "x-expires": 300_000},
+		"journeyman.reply.many.<uuid>": {"x-queue-type": "classic", "x-expires": 300_000},
 	}
 }
 
@@ -228,8 +228,8 @@ func declared(t *testing.T, url string) map[string]map[string]any {
 		if !ok && strings.HasPrefix(queue.Name, "amq.") {
 			continue
 		}
-		if strings.HasPrefix(name, "journeyman.reply.") {
-			name = "journeyman.reply.<uuid>"
+		if strings.HasPrefix(name, "journeyman.reply.many.") {
+			name = "journeyman.reply.many.<uuid>"
 		}
 		if !queue.Durable {
 			t.Errorf("queue %s is not durable", queue.Name)

@@ -65,7 +65,9 @@ func TestConfirmLost(t *testing.T) {
 			}
 		}
 		close(confirms)
-		o.listen()
+		heard := make(chan struct{})
+		go func() { defer close(heard); o.listen() }()
+		await(t, name, heard)
 		for i, told := range words {
 			if len(told) != 1 || i < known && told[0] != nil || i >= known && !errors.Is(told[0], transports.ErrUnknownOutcome) {
 				t.Errorf("%s: message %d of which %d are known is told %v", name, i+1, known, told)
