@@ -17,7 +17,8 @@
 //
 // How it works, a file each: a link keeps a connection alive and a session is one
 // connection of it, never repaired; an outlet publishes, and a stand consumes one
-// queue; a desk knows what a worker has in hand, and receipts acknowledge it. A socket
-// makes one write of what many have to say at the same time. Queues and exchanges are in
-// topology.go, the wire in message.go and docs/wire-rabbitmq.md.
+// queue; a desk knows what a worker has in hand, and receipts acknowledge it. Replies to
+// one process that are ready at the same time leave as a bundle, and a socket makes one
+// write of what many have to say. Queues and exchanges are in topology.go, the wire in
+// message.go, bundle.go and docs/wire-rabbitmq.md.
 package rabbitmq

@@ -63,6 +63,34 @@ func (s *slowly) handle(calls int) transports.Handler {
 	}
 }
 
+// repliesTo reads so many replies, by their correlation id, and says how many bundles they
+// came in.
+func repliesTo(t *testing.T, deliveries <-chan amqp.Delivery, calls int) (got map[string]string, bundles int) {
+	t.Helper()
+	got = make(map[string]string)
+	note := func(id, body string) {
+		if _, ok := got[id]; ok {
+			t.Errorf("%q is answered twice", id)
+		}
+		got[id] = body
+	}
+	for len(got) < calls {
+		d := await(t, "a reply", deliveries)
+		switch d.ContentType {
+		case "application/json":
+			note(d.CorrelationId, string(d.Body))
+		case "application/vnd.journeyman.replies":
+			bundles++
+			if !unbundle(d.Body, func(id string, reply []byte) { note(id, string(reply)) }) || d.CorrelationId != "" {
+				t.Errorf("a bundle with the correlation id %q: %q", d.CorrelationId, d.Body)
+			}
+		default:
+			t.Fatalf("a message of type %q", d.ContentType)
+		}
+	}
+	return got, bundles
+}
+
 // A caller asks for bundles by the name of its queue: no other is sent any, and nobody is
 // sent anything twice.
 func TestForeignCallersOfManyReplies(t *testing.T) {
@@ -108,28 +136,7 @@ func TestForeignCallersOfManyReplies(t *testing.T) {
 				close(runs.others)
 			}
 
-			got := make(map[string]string)
-			together := 0
-			note := func(id, body string) {
-				if _, ok := got[id]; ok {
-					t.Errorf("%q is answered twice", id)
-				}
-				got[id] = body
-			}
-			for len(got) < calls+1 {
-				d := await(t, "a reply", replies)
-				switch d.ContentType {
-				case "application/json":
-					note(d.CorrelationId, string(d.Body))
-				case "application/vnd.journeyman.replies":
-					together++
-					if !unbundle(d.Body, func(id string, reply []byte) { note(id, string(reply)) }) || d.CorrelationId != "" {
-						t.Errorf("a bundle with the correlation id %q: %q", d.CorrelationId, d.Body)
-					}
-				default:
-					t.Fatalf("a message of type %q", d.ContentType)
-				}
-			}
+			got, together := repliesTo(t, replies, calls+1)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("replies (-want +got):\n%s", diff)
 			}

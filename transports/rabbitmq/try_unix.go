@@ -24,7 +24,7 @@ func withoutWaiting(conn net.Conn) func([]byte) (int, error) {
 		err := raw.Write(func(fd uintptr) bool {
 			for {
 				n, wrote = syscall.Write(int(fd), b)
-				if wrote != syscall.EINTR { //nolint:errorlint // the system's own
+				if wrote != syscall.EINTR {
 					return true // and so does not wait for room
 				}
 			}

@@ -15,8 +15,8 @@ func panicCases() []testCase {
 }
 
 // breaks fixes what becomes of a message whose handler panics, or ends its goroutine.
-// Those who speak JSON-RPC recover their methods' panics, so one that arrives here is a
-// bug in the layer between. Giving the message back would run the bug again for ever,
+// Those who speak JSON-RPC recover their methods' panics, so one that arrives here is the
+// fault of the layer between. Giving the message back would run into it again for ever,
 // acknowledging it would lose the message: so it is buried, which a wire without
 // dead letters can only log. The worker lives on, the caller is owed no reply.
 func breaks(fault func()) func(*env) {
