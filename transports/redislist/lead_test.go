@@ -155,3 +155,32 @@ func TestLeaderIsLockedToItsThread(t *testing.T) {
 	}()
 	<-done
 }
+
+// A reply to a call that has ended does not lie in the list, though nobody calls any more.
+func TestLateReplyIsTaken(t *testing.T) {
+	t.Parallel()
+	url, namespace := brokertest.Namespace(t)
+	o := Options{URL: url, Namespace: namespace}
+	caller, worker := process(t, o), process(t, o)
+	begun, release := make(chan struct{}, 2), make(chan struct{})
+	serveSlots(t, worker, func(context.Context, transports.Message) transports.Outcome {
+		begun <- struct{}{}
+		<-release
+		return transports.Outcome{Reply: []byte("late")}
+	}, 4)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := caller.Call(ctx, calculator, transports.Message{Body: []byte("{")})
+			ended <- err
+		}()
+	}
+	<-begun
+	<-begun
+	cancel()
+	<-ended
+	<-ended
+	close(release)
+	eventually(t, "the late replies to be taken", func() bool { return caller.Counts().LateReplies == 2 })
+}

@@ -29,6 +29,7 @@ type replies struct {
 
 	mu      sync.Mutex // guards what follows
 	pending map[string]chan reply
+	owed    bool          // a call has ended without its reply
 	left    *pop          // that a call has begun, for the reader to end; as long as it is there, nobody leads
 	led     *connection   // that a call reads, nil: none does
 	off     bool          // that call was called off
@@ -63,8 +64,13 @@ func (r *replies) expect(id string) (answers chan reply, ok bool) {
 
 func (r *replies) forget(id string) {
 	r.mu.Lock()
+	_, waits := r.pending[id]
 	delete(r.pending, id)
+	r.owed = r.owed || waits
 	r.mu.Unlock()
+	if waits {
+		r.signal() // its reply may come all the same, and is not to lie there
+	}
 }
 
 // run reads replies until the transport closes. It leaves the broker alone while no call
@@ -86,13 +92,16 @@ func (r *replies) run() {
 				p.dialog.step()
 			}
 			r.leave(nil)
-		case calls == 0: // whoever led has the last reply
+		case calls == 0 && !r.takeOwed(): // whoever led has the last reply
 			continue
 		default:
 			p = r.newPop(r.line.last(), calls, nil)
 			p.exec()
 		}
 		got := r.finish(p)
+		if calls == 0 && got > 0 {
+			r.owe() // until nothing has come for as long as one pop
+		}
 		if r.t.ctx.Err() != nil {
 			return
 		}
@@ -114,7 +123,7 @@ func (r *replies) run() {
 // transport.
 func (r *replies) rest() bool {
 	for {
-		if calls, left := r.due(); calls > 0 || left != nil {
+		if calls, left := r.due(); calls > 0 || left != nil || r.isOwed() {
 			return true
 		}
 		select {
@@ -123,6 +132,28 @@ func (r *replies) rest() bool {
 		case <-r.wake:
 		}
 	}
+}
+
+// isOwed reports whether replies may come to calls that have ended.
+func (r *replies) isOwed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.owed
+}
+
+// takeOwed is isOwed for who looks for them.
+func (r *replies) takeOwed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	owed := r.owed
+	r.owed = false
+	return owed
+}
+
+func (r *replies) owe() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.owed = true
 }
 
 // due returns how many calls wait for a reply, and the pop that one of them has left.
