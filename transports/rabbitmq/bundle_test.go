@@ -69,6 +69,7 @@ func TestHostileBundles(t *testing.T) {
 		"1\n1":                      nil, // no id
 		" c\n1":                     nil, // no length
 		"1 c":                       nil, // no end of the line
+		"0 c":                       nil,
 		"-1 c\n1":                   nil,
 		"2 c\n1":                    nil, // more than there is
 		"99999999999999999999 c\n1": nil,

@@ -203,28 +203,22 @@ func TestRestsAtTheEnd(t *testing.T) {
 	a := newApp(t)
 	tr := a.process()
 	a.announced(tr)
-	ch, foreign := a.channel(), a.channel()
-	a.put(foreign, "", calculator, amqp.Publishing{Body: []byte("1")})
+	relay := newRelay(t, a.url)
+	ch := (&app{t, relay.url}).channel()
 	st := &stand{server: newServer(a.Context(), tr, transports.Service{Name: calculator, Slots: 8}), queue: calculator}
 	on := &receipts{channel: ch, broker: ch, gather: func(do func()) { do() }, settled: func(*entry, delivery, error) {}, room: 8}
 	st.keep(on)
-	d, ok, err := ch.Get(calculator, false)
-	if !ok || err != nil {
-		t.Fatalf("a message is there: %v, error %v", ok, err)
+	deliveries, err := ch.Consume(calculator, "", false, false, false, false, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	a.put(a.channel(), "", calculator, amqp.Publishing{Body: []byte("1")})
+	d := await(t, "the message", deliveries)
 	on.note(d.DeliveryTag)
 	on.signed = append(on.signed, receipt{nil, delivery{Delivery: d}})
 	st.close()
-	q := &amqp.Queue{}
-	a.eventually("the broker to have done with the channel", func() bool {
-		if *q, err = foreign.QueueDeclarePassive(calculator, true, false, false, false, nil); err != nil {
-			t.Fatal(err)
-		}
-		info := a.queue(calculator)
-		return info != nil && info.Unacked == 0
-	})
-	if q.Messages != 0 {
-		t.Error("what was acknowledged comes again")
+	if diff := cmp.Diff([]string{"1"}, relay.acked()); diff != "" {
+		t.Errorf("acknowledged before the channel is closed (-want +got):\n%s", diff)
 	}
 }
 
@@ -248,15 +242,16 @@ func TestStopWhileAcknowledgementsRest(t *testing.T) {
 			}
 			return echo(ctx, m)
 		}, 16)
-		body := fmt.Sprint("job ", round)
+		body := fmt.Sprint("call ", round)
+		want[body] = 1
+		a.call(caller, body)
+		await(t, "the call", ran)
+		body = fmt.Sprint("job ", round) // last, or it would be waited for with the call
 		want[body] = 1
 		if err := caller.Send(a.ctx(), calculator, transports.Message{Method: "notify", Body: []byte(body)}); err != nil {
 			t.Fatal(err)
 		}
 		await(t, "the job", ran)
-		body = fmt.Sprint("call ", round)
-		want[body] = 1
-		a.call(caller, body)
 		if err := stop(); err != nil {
 			t.Errorf("Serve: %v", err)
 		}
