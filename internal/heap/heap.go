@@ -2,7 +2,8 @@
 //
 // Go lets a heap double before it collects, and collects every 4 MB of garbage where
 // next to nothing is alive. That is what a process does that answers requests: at full
-// speed a sixth of its time goes into collections that find nothing to keep.
+// speed a sixth of its time goes into collections that find nothing to keep. One that has
+// little to do keeps Go's ways: it would spend more on memory that it has not used before.
 package heap
 
 import (
@@ -10,6 +11,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"time"
 )
 
 const (
@@ -18,6 +20,9 @@ const (
 
 	usual = 100 // percent, Go's own
 	most  = 400 // with which Go collects no sooner than at 16 MB
+
+	least = 4 << 20                // bytes that Go lets a heap grow by its own ways
+	often = 100 * time.Millisecond // collections that come no sooner cost next to nothing
 )
 
 // A tuner changes the percentage after each collection.
@@ -25,6 +30,8 @@ type tuner struct {
 	mu      sync.Mutex // guards what follows
 	stopped bool
 	percent int
+	last    time.Time // when it was adjusted last
+	made    uint64    // bytes of all that had ever been allocated by then
 }
 
 // A bell is unreachable, so that each collection rings it.
@@ -37,8 +44,7 @@ func Tune(gogc string) (stop func()) {
 	if gogc != "" {
 		return func() {}
 	}
-	t := &tuner{percent: usual}
-	t.adjust()
+	t := &tuner{percent: usual, last: time.Now()}
 	t.hang(new(bell))
 	return t.stop
 }
@@ -53,20 +59,31 @@ func (t *tuner) hang(b *bell) {
 
 // adjust reports whether there is a next time.
 func (t *tuner) adjust() bool {
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	percent := most
-	if alive := live[0].Value.Uint64(); alive > 0 {
-		percent = int(min(most, max(usual, room*100/alive)))
-	}
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(samples)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	percent := t.fitting(samples[0].Value.Uint64(), samples[1].Value.Uint64(), time.Now())
 	// It stops the world for a moment, so not for a change of a few percent.
 	if change := percent - t.percent; !t.stopped && (change > percent/8 || -change > percent/8) {
 		t.percent = percent
 		debug.SetGCPercent(percent)
 	}
 	return !t.stopped
+}
+
+// fitting returns the percentage for a heap with so many bytes alive, when so many have
+// been allocated in all.
+func (t *tuner) fitting(alive, made uint64, now time.Time) int {
+	rate := float64(made-t.made) / now.Sub(t.last).Seconds()
+	t.last, t.made = now, made
+	switch {
+	case rate*often.Seconds() <= float64(max(alive, least)):
+		return usual
+	case alive == 0:
+		return most
+	}
+	return int(min(most, max(usual, room*100/alive)))
 }
 
 func (t *tuner) stop() {

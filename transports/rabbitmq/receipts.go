@@ -25,13 +25,17 @@ type receipts struct {
 	signing bool        // somebody takes along what is signed
 	due     *time.Timer // leave then; nil before the first that could wait
 	waits   bool        // it runs
+	since   time.Time   // when the first of what rests was signed
 
 	idle chan struct{} // closed when nobody signs any more; nil while nobody waits for that
 }
 
-// mostRest is how long an acknowledgement waits for others while nothing depends on it. A
+// So many acknowledgements wait for others while nothing depends on them, and so long. A
 // worker that dies meanwhile has what it had done delivered again.
-const mostRest = 5 * time.Millisecond
+const (
+	mostResting = 8
+	mostRest    = 20 * time.Millisecond
+)
 
 // A receipt is one message to acknowledge.
 type receipt struct {
@@ -48,21 +52,20 @@ func (r *receipts) note(number uint64) {
 	}
 }
 
-// rest acknowledges messages, but not at once while the broker has room to give out others:
-// those that end within the next moment leave with them.
+// rest acknowledges messages, but not at once where nothing else is in hand: it leaves
+// with the next ones then. Who has one message after the other would wait with each for the
+// acknowledgement of the one before.
 func (r *receipts) rest(settled ...receipt) {
 	r.mu.Lock()
-	wait := len(r.open) <= r.room/2
+	resting := len(r.signed) + len(settled)
+	wait := len(r.open) == resting && resting <= min(mostResting, r.room/2)
 	if wait {
+		if len(r.signed) == 0 {
+			r.since = time.Now()
+		}
 		r.signed = append(r.signed, settled...)
-		switch {
-		case r.waits || r.signing:
-		case r.due == nil:
-			r.waits = true
-			r.due = time.AfterFunc(mostRest, r.leave)
-		default:
-			r.waits = true
-			r.due.Reset(mostRest)
+		if !r.waits && !r.signing {
+			r.wakeLocked(mostRest)
 		}
 	}
 	r.mu.Unlock()
@@ -71,12 +74,30 @@ func (r *receipts) rest(settled ...receipt) {
 	}
 }
 
-// leave acknowledges what rests.
+func (r *receipts) wakeLocked(in time.Duration) {
+	r.waits = true
+	if r.due == nil {
+		r.due = time.AfterFunc(in, r.leave)
+	} else {
+		r.due.Reset(in)
+	}
+}
+
+// leave acknowledges what has rested for long enough. The timer is not stopped when others
+// take that along, as is the rule: each time it is set may cost a system call.
 func (r *receipts) leave() {
 	r.mu.Lock()
 	r.waits = false
+	left := mostRest - time.Since(r.since)
+	if left > 0 && len(r.signed) > 0 && !r.signing {
+		r.wakeLocked(left)
+	} else {
+		left = 0
+	}
 	r.mu.Unlock()
-	r.sign()
+	if left == 0 {
+		r.sign()
+	}
 }
 
 // sign acknowledges messages, and those that rest. It is told of that in settled, perhaps
@@ -124,9 +145,6 @@ func (r *receipts) collect() ([]receipt, []ack) {
 	if !r.signing && r.idle != nil {
 		close(r.idle)
 		r.idle = nil
-	}
-	if r.waits && r.due.Stop() {
-		r.waits = false
 	}
 	return batch, r.acknowledge(batch)
 }

@@ -161,7 +161,7 @@ type unread struct {
 const (
 	unreadReplies = replyPrefetch / 4
 	unreadBytes   = 1 << 20
-	unreadFor     = 20 * time.Millisecond
+	unreadFor     = 100 * time.Millisecond
 )
 
 func (u *unread) add(d amqp.Delivery) {
