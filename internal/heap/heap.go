@@ -22,7 +22,7 @@ const (
 	most  = 400 // with which Go collects no sooner than at 16 MB
 
 	least = 4 << 20                // bytes that Go lets a heap grow by its own ways
-	often = 100 * time.Millisecond // collections that come no sooner cost next to nothing
+	often = 250 * time.Millisecond // collections that come no sooner cost next to nothing
 )
 
 // A tuner changes the percentage after each collection.

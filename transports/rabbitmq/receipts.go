@@ -23,18 +23,20 @@ type receipts struct {
 	open    []uint64    // numbers of what was delivered and is not settled, the lowest first
 	signed  []receipt   // to leave
 	signing bool        // somebody takes along what is signed
-	due     *time.Timer // leave then; nil before the first that could wait
+	left    time.Time   // when the last ones did
+	since   time.Time   // when the first of those was signed that rest
+	timer   *time.Timer // nil before the first that rests
 	waits   bool        // it runs
-	since   time.Time   // when the first of what rests was signed
 
 	idle chan struct{} // closed when nobody signs any more; nil while nobody waits for that
 }
 
-// So many acknowledgements wait for others while nothing depends on them, and so long. A
-// worker that dies meanwhile has what it had done delivered again.
+// Acknowledgements on which nothing depends wait for others to leave with. A worker that
+// dies meanwhile has what it had done delivered again.
 const (
-	mostResting = 8
-	mostRest    = 20 * time.Millisecond
+	ackPause = 5 * time.Millisecond  // between those that leave, where there is always more to do
+	mostLone = 8                     // of messages that come one after the other leave together
+	mostRest = 25 * time.Millisecond // none waits longer
 )
 
 // A receipt is one message to acknowledge.
@@ -52,20 +54,21 @@ func (r *receipts) note(number uint64) {
 	}
 }
 
-// rest acknowledges messages, but not at once where nothing else is in hand: it leaves
-// with the next ones then. Who has one message after the other would wait with each for the
-// acknowledgement of the one before.
+// rest acknowledges messages, but not at once where the broker has room to give out more:
+// others that end within the next moment leave with them.
 func (r *receipts) rest(settled ...receipt) {
+	now := time.Now()
 	r.mu.Lock()
 	resting := len(r.signed) + len(settled)
-	wait := len(r.open) == resting && resting <= min(mostResting, r.room/2)
+	alone := len(r.open) == resting && resting < mostLone
+	wait := len(r.open) <= r.room/2 && (alone || now.Before(r.left.Add(ackPause)))
 	if wait {
 		if len(r.signed) == 0 {
-			r.since = time.Now()
+			r.since = now
 		}
 		r.signed = append(r.signed, settled...)
 		if !r.waits && !r.signing {
-			r.wakeLocked(mostRest)
+			r.setLocked(mostRest)
 		}
 	}
 	r.mu.Unlock()
@@ -74,28 +77,27 @@ func (r *receipts) rest(settled ...receipt) {
 	}
 }
 
-func (r *receipts) wakeLocked(in time.Duration) {
+func (r *receipts) setLocked(in time.Duration) {
 	r.waits = true
-	if r.due == nil {
-		r.due = time.AfterFunc(in, r.leave)
+	if r.timer == nil {
+		r.timer = time.AfterFunc(in, r.leave)
 	} else {
-		r.due.Reset(in)
+		r.timer.Reset(in)
 	}
 }
 
-// leave acknowledges what has rested for long enough. The timer is not stopped when others
-// take that along, as is the rule: each time it is set may cost a system call.
+// leave acknowledges what has rested for long enough. The timer is not stopped when
+// messages that end meanwhile take that along, as is the rule: whenever it is set or rings
+// a thread may have to be woken.
 func (r *receipts) leave() {
 	r.mu.Lock()
-	r.waits = false
 	left := mostRest - time.Since(r.since)
-	if left > 0 && len(r.signed) > 0 && !r.signing {
-		r.wakeLocked(left)
-	} else {
-		left = 0
+	if r.waits = left > 0 && len(r.signed) > 0; r.waits {
+		r.setLocked(left)
 	}
+	over := !r.waits
 	r.mu.Unlock()
-	if left == 0 {
+	if over {
 		r.sign()
 	}
 }
@@ -141,7 +143,9 @@ func (r *receipts) collect() ([]receipt, []ack) {
 	defer r.mu.Unlock()
 	batch := r.signed
 	r.signed = nil
-	r.signing = batch != nil
+	if r.signing = batch != nil; r.signing {
+		r.left = time.Now()
+	}
 	if !r.signing && r.idle != nil {
 		close(r.idle)
 		r.idle = nil

@@ -14,10 +14,11 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// resting returns receipts of what is out, of a broker that gives out so many.
+// resting returns receipts of what is out, of a broker that gives out so many, in the
+// moment after others have left.
 func (l *ledger) resting(room int) *receipts {
 	r := l.to()
-	r.room = room
+	r.room, r.left = room, time.Now()
 	return r
 }
 
@@ -40,32 +41,55 @@ func (l *ledger) has() int {
 func TestReceiptsRest(t *testing.T) {
 	t.Parallel()
 	type step struct {
-		rest, sign uint64 // a number, 0: none
-		wait       time.Duration
-		want       []ack // written by then
+		take, rest, sign uint64 // a number, 0: none
+		wait             time.Duration
+		want             []ack // written by then
 	}
+	next := func(n uint64, want ...ack) step { return step{take: n, rest: n, want: want} }
 	for name, c := range map[string]struct {
 		room  int
+		out   uint64 // the highest number that is out from the beginning
 		steps []step
 	}{
-		"together": {8, []step{
-			{rest: 2}, {wait: mostRest - 1}, {rest: 1}, {wait: 1, want: []ack{{2, true}}},
-			{rest: 3}, {wait: mostRest - 1}, {wait: 1, want: []ack{{3, false}}}, // as long as the first ones
-			{wait: time.Hour},
+		"while there is more to do": {8, 4, []step{
+			{rest: 2, want: []ack{{2, false}}}, {rest: 1}, {wait: ackPause - 1},
+			{wait: 1}, {rest: 3, want: []ack{{3, true}}},
 		}},
-		"taken along": {8, []step{
-			{rest: 1}, {wait: mostRest - 1}, {sign: 2, want: []ack{{2, true}}}, {wait: time.Hour},
-			{rest: 3}, {wait: mostRest - 1}, {wait: 1, want: []ack{{3, false}}}, // what was to leave with others does not make it leave sooner
+		"until nothing has come": {8, 4, []step{
+			{rest: 2, want: []ack{{2, false}}}, {rest: 1}, {wait: mostRest - 1}, {wait: 1, want: []ack{{1, false}}}, {wait: time.Hour},
 		}},
-		"while half is free":            {8, []step{{rest: 4}, {wait: mostRest, want: []ack{{4, false}}}}},
-		"while more than half is taken": {7, []step{{rest: 4, want: []ack{{4, false}}}, {rest: 2}, {wait: mostRest, want: []ack{{2, false}}}}},
-		"while all is taken":            {4, []step{{rest: 4, want: []ack{{4, false}}}, {rest: 3, want: []ack{{3, false}}}, {rest: 1}}},
-		"one at a time":                 {1, []step{{rest: 1, want: []ack{{1, false}}}}},
+		"taken along": {8, 4, []step{
+			{rest: 2, want: []ack{{2, false}}}, {rest: 1}, {sign: 3, want: []ack{{3, true}}}, {wait: time.Hour},
+		}},
+		"one after the other": {32, 0, []step{
+			next(1), next(2), next(3), next(4), next(5), next(6), next(7), next(8, ack{8, true}),
+			next(9), {wait: mostRest - 1}, {wait: 1, want: []ack{{9, false}}},
+		}},
+		"as long as each may": {32, 1, []step{
+			{rest: 1}, {wait: mostRest / 2}, next(2), {take: 3, sign: 3, want: []ack{{3, true}}},
+			next(4), {wait: mostRest - 1}, {wait: 1, want: []ack{{4, false}}}, // the time of the first ones is over before that
+		}},
+		"while more than half is taken": {7, 4, []step{
+			{rest: 4, want: []ack{{4, false}}}, {rest: 2}, {wait: mostRest, want: []ack{{2, false}}},
+		}},
+		"while all is taken": {4, 4, []step{{rest: 4, want: []ack{{4, false}}}, {rest: 3, want: []ack{{3, false}}}, {rest: 1}}},
+		"one at a time":      {1, 1, []step{{rest: 1, want: []ack{{1, false}}}}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLedger(1, 2, 3, 4)
+			l := newLedger()
 			r := l.resting(c.room)
+			time.Sleep(ackPause)
+			take := func(n uint64) {
+				l.out[n] = true
+				r.note(n)
+			}
+			for n := range c.out {
+				take(n + 1)
+			}
 			for i, s := range c.steps {
+				if s.take > 0 {
+					take(s.take)
+				}
 				switch {
 				case s.rest > 0:
 					r.rest(receipt{nil, numbered(s.rest)})
@@ -79,6 +103,8 @@ func TestReceiptsRest(t *testing.T) {
 				}
 			}
 			r.finish()
+			time.Sleep(mostRest)
+			synctest.Wait()
 			if len(r.signed) > 0 || r.signing || r.waits || len(l.wrong) > 0 {
 				t.Errorf("%s: %d are left, somebody signs: %v, or waits: %v; wrong: %v", name, len(r.signed), r.signing, r.waits, l.wrong)
 			}
