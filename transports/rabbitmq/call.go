@@ -24,6 +24,7 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 	message.CorrelationId = m.ID
 	if t.pulse.lives(service, time.Now()) {
 		message.Expiration = ""
+		abridge(&message, m.Expires)
 	}
 	reply, ok := t.replies.expect(m.ID)
 	if !ok {
@@ -43,7 +44,7 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 		if err == nil || !t.again(ctx, service, refused, err) {
 			return body, t.ended(ctx, err)
 		}
-		message.AppId = "" // a refusal is no proof that the broker has not got it
+		unabridge(&message) // a refusal is no proof that the broker has not got it
 	}
 }
 
@@ -132,7 +133,7 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 		if !t.again(handing, service, refused, err) {
 			break
 		}
-		message.AppId = ""
+		unabridge(&message)
 	}
 	switch err = t.ended(ctx, err); {
 	case errors.Is(err, transports.ErrNoService):

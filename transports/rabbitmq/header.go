@@ -97,11 +97,17 @@ func number(v any) (int64, bool) {
 
 // time returns when a number of Unix milliseconds is, zero where it is none.
 func (h headers) time(name string) time.Time {
+	ms, _ := number(h[name])
+	return timeOf(ms)
+}
+
+// timeOf returns when so many Unix milliseconds are, zero for what is no time of ours.
+func timeOf(ms int64) time.Time {
 	const year9999 = 253_402_300_799_999 // later ones have no form in JSON
-	if ms, ok := number(h[name]); ok && ms > 0 && ms <= year9999 {
-		return time.UnixMilli(ms)
+	if ms <= 0 || ms > year9999 {
+		return time.Time{}
 	}
-	return time.Time{}
+	return time.UnixMilli(ms)
 }
 
 // count returns a number that counts something. A stranger's must not overflow.

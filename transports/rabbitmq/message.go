@@ -173,13 +173,18 @@ func decode(d amqp.Delivery, now time.Time) inbound {
 	if m.Key == "" || !isTrimmedLine(m.Key) {
 		m.Key = m.ID
 	}
-	m.Expires = h.time(headerExpires)
+	sent, expires := abridged(d.AppId)
+	if m.Expires = h.time(headerExpires); m.Expires.IsZero() {
+		m.Expires = expires
+	}
 	if ms, ok := number(d.Expiration); ok && ms >= 0 && ms <= longestExpiration.Milliseconds() {
 		if latest := now.Add(time.Duration(ms) * time.Millisecond); m.Expires.IsZero() || m.Expires.After(latest) {
 			m.Expires = time.UnixMilli(latest.UnixMilli())
 		}
 	}
-	m.Enqueued = h.time(headerEnqueued)
+	if m.Enqueued = h.time(headerEnqueued); m.Enqueued.IsZero() {
+		m.Enqueued = sent
+	}
 	if m.Enqueued.IsZero() && !d.Timestamp.IsZero() {
 		m.Enqueued = time.UnixMilli(d.Timestamp.UnixMilli())
 	}

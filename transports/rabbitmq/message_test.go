@@ -19,7 +19,7 @@ func at(ms int64) time.Time { return time.UnixMilli(1_789_000_000_000 + ms) }
 func delivered(p amqp.Publishing) amqp.Delivery {
 	return amqp.Delivery{
 		Headers: p.Headers, ContentType: p.ContentType, DeliveryMode: p.DeliveryMode, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo,
-		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp.Truncate(time.Second), Body: p.Body,
+		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp.Truncate(time.Second), AppId: p.AppId, Body: p.Body,
 	}
 }
 

@@ -22,10 +22,6 @@ const (
 	// again is something else than what was delivered again.
 	headerSerial = "journeyman-serial"
 
-	// firstOf stands in app_id where message_id is the serial as well: each header costs
-	// the broker as much as a tenth of the message.
-	firstOf = "journeyman"
-
 	// headerDelayed marks what has come by the ladder; see topology.announce.
 	headerDelayed = "journeyman-delayed"
 )
@@ -286,7 +282,7 @@ func blockedError(why string) error {
 // serialOf returns the serial of a message that came from the broker, "" where others sent it.
 func serialOf(headers amqp.Table, app, id string) string {
 	serial, _ := headers[headerSerial].(string)
-	if serial == "" && app == firstOf {
+	if serial == "" && isFirst(app) {
 		serial = id
 	}
 	return serial

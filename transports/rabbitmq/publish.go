@@ -16,7 +16,7 @@ import (
 // over is closed. What is mandatory is given a serial, unless it has one.
 func (t *Transport) hand(ctx context.Context, over <-chan struct{}, p *parcel) error {
 	switch {
-	case p.message.AppId == firstOf:
+	case isFirst(p.message.AppId):
 		p.serial = p.message.MessageId
 	case p.mandatory:
 		p.serial = t.nextSerial()
