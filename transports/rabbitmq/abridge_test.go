@@ -71,7 +71,7 @@ func TestAbridged(t *testing.T) {
 		"journeyman 1789000000000 -1":              {true, at(1789000000000), none},
 		"journeyman 1 99999999999999999":           {true, at(1), none},
 		"journeyman-board 178900000000 1789000000": {false, none, none},
-		"":                                         {false, none, none},
+		"": {false, none, none},
 	} {
 		sent, expires := abridged(app)
 		if isFirst(app) != c.first || !sent.Equal(c.sent) || !expires.Equal(c.expires) {

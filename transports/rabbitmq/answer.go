@@ -95,7 +95,7 @@ func (s *server) send(e *entry, body []byte, refused string) {
 	}
 	for failures := 0; ; failures++ {
 		// Not mandatory: a caller that has gone is no fault.
-		err := s.deliver(ctx, "", in.replyTo, false, encodeReply(*in, body, refused, time.Now()))
+		err := s.deliver(ctx, "", in.replyTo, false, e.encodeReply(body, refused, time.Now()))
 		if err == nil {
 			return
 		}

@@ -173,9 +173,9 @@ func tellAll(replies []*reply, err error) {
 // encodeReplies returns the message that carries replies.
 func encodeReplies(replies []*reply, now time.Time) amqp.Publishing {
 	if len(replies) == 1 {
-		return encodeReply(replies[0].entry.in, replies[0].body, "", now)
+		return replies[0].entry.encodeReply(replies[0].body, "", now)
 	}
-	p := amqp.Publishing{ContentType: bundleType, DeliveryMode: amqp.Transient, Timestamp: now}
+	p := amqp.Publishing{ContentType: bundleType, DeliveryMode: amqp.Transient, Timestamp: now, Type: replies[0].entry.origin()}
 	var last time.Time
 	forever := false
 	size := 0
@@ -185,6 +185,9 @@ func encodeReplies(replies []*reply, now time.Time) amqp.Publishing {
 	body := make([]byte, 0, size)
 	for _, r := range replies {
 		in := &r.entry.in
+		if r.entry.origin() != p.Type {
+			p.Type = ""
+		}
 		forever = forever || in.message.Expires.IsZero()
 		if in.message.Expires.After(last) {
 			last = in.message.Expires

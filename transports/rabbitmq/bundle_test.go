@@ -60,6 +60,34 @@ func TestBundle(t *testing.T) {
 	}
 }
 
+// Replies say from which queue their requests were taken, where there is one for all.
+func TestBundlesTellTheQueue(t *testing.T) {
+	t.Parallel()
+	from := func(queue string, kind kind) *reply {
+		r := replyTo("c", "1", at(0))
+		r.entry.queue, r.entry.kind = queue, kind
+		return r
+	}
+	for want, cases := range map[string][][]*reply{
+		calculator: {
+			{from(calculator, ordinaryWork)},
+			{from(calculator, ordinaryWork), from(calculator, ordinaryWork)},
+		},
+		"": {
+			{from(calculator, suspectWork)},
+			{from(calculator, ordinaryWork), from("calculator.method.add", ordinaryWork), from(calculator, ordinaryWork)},
+			{from(calculator, suspectWork), from(calculator, ordinaryWork)},
+			{from(calculator, ordinaryWork), from(calculator, loneWork)},
+		},
+	} {
+		for i, replies := range cases {
+			if got := encodeReplies(replies, at(0)).Type; got != want {
+				t.Errorf("%d: the replies say %q, want %q", i, got, want)
+			}
+		}
+	}
+}
+
 // What cannot be read is left, and what came before it is not.
 func TestHostileBundles(t *testing.T) {
 	t.Parallel()

@@ -22,7 +22,8 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 		return nil, err
 	}
 	message.CorrelationId = m.ID
-	if t.pulse.lives(service, time.Now()) {
+	now := time.Now()
+	if t.pulse.lives(service, now) {
 		message.Expiration = ""
 		abridge(&message, m.Expires)
 	}
@@ -35,12 +36,16 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 		return nil, t.trouble(ctx, "call "+service, err)
 	}
 	message.ReplyTo = t.replies.address()
+	by := route{service, m.Method}
 	for refused := 1; ; refused++ {
 		exchange, key, err := t.route(ctx, service, &message, m.NotBefore)
 		if err != nil {
 			return nil, t.trouble(ctx, "call "+service, err)
 		}
-		body, err := t.exchange(ctx, service, reply, exchange, key, message)
+		if refused == 1 && key == "" && t.shortcuts.has(by, now) {
+			exchange, key = "", t.names.queue(service)
+		}
+		body, err := t.exchange(ctx, by, reply, exchange, key, message)
 		if err == nil || !t.again(ctx, service, refused, err) {
 			return body, t.ended(ctx, err)
 		}
@@ -50,8 +55,9 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 
 // exchange sends a request and waits for the reply to it.
 func (t *Transport) exchange(
-	ctx context.Context, service string, reply chan answer, exchange, key string, message amqp.Publishing,
+	ctx context.Context, by route, reply chan answer, exchange, key string, message amqp.Publishing,
 ) ([]byte, error) {
+	service, sent := by.service, time.Now()
 	err := t.hand(ctx, t.life.Done(), &parcel{exchange: exchange, key: key, mandatory: true, message: message, told: func(err error) {
 		switch {
 		case err == nil: // the reply will tell more
@@ -74,6 +80,9 @@ func (t *Transport) exchange(
 		}
 		if a.err == nil {
 			t.pulse.beat(service, time.Now())
+			if key == "" && a.from == t.names.queue(service) {
+				t.shortcuts.note(by, sent)
+			}
 		}
 		return a.body, a.err
 	case <-ctx.Done():

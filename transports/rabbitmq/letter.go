@@ -44,6 +44,22 @@ func encodeReply(in inbound, reply []byte, refused string, now time.Time) amqp.P
 	return p
 }
 
+// encodeReply returns the reply to a message, with the queue from which that was taken.
+func (e *entry) encodeReply(reply []byte, refused string, now time.Time) amqp.Publishing {
+	p := encodeReply(e.in, reply, refused, now)
+	p.Type = e.origin()
+	return p
+}
+
+// origin returns the queue from which a message was taken, "" where it was moved there
+// because a worker had died.
+func (e *entry) origin() string {
+	if e.kind != ordinaryWork {
+		return ""
+	}
+	return property(e.queue)
+}
+
 // decodeReply returns which call a reply is for, and its body or the word that there
 // will be none: ErrBuried where the request is a dead letter.
 func decodeReply(d amqp.Delivery) (id string, body []byte, err error) {

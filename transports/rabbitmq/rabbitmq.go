@@ -52,6 +52,7 @@ type Transport struct {
 	ladder     ladder
 	refusals   refusals
 	pulse      pulse
+	shortcuts  shortcuts
 	mender     mender
 
 	life    context.Context // ends when Close is called

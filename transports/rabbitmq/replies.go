@@ -32,6 +32,7 @@ type replies struct {
 
 type answer struct {
 	body []byte
+	from string // the queue from which the request was taken, where that is known
 	err  error
 }
 
@@ -205,10 +206,10 @@ func (r *replies) open(s *session) (*amqp.Channel, <-chan amqp.Delivery, error) 
 func (r *replies) dispatch(d amqp.Delivery) {
 	if d.ContentType != bundleType {
 		id, body, err := decodeReply(d)
-		r.resolve(id, answer{body, err}, d.Redelivered)
+		r.resolve(id, answer{body, d.Type, err}, d.Redelivered)
 		return
 	}
-	whole := unbundle(d.Body, func(id string, body []byte) { r.resolve(id, answer{body: body}, d.Redelivered) })
+	whole := unbundle(d.Body, func(id string, body []byte) { r.resolve(id, answer{body: body, from: d.Type}, d.Redelivered) })
 	if !whole {
 		r.t.log.Error("a message with replies cannot be read to its end, and calls may wait for what was in it", "bytes", len(d.Body))
 	}
