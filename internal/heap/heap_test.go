@@ -83,7 +83,7 @@ func want(t *testing.T, when string, least, greatest uint64) {
 }
 
 // garbage is written to so that a compiler leaves it in place.
-var garbage []byte //nolint:gochecknoglobals // see above
+var garbage []byte
 
 func percent() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}

@@ -55,7 +55,7 @@ func TestAbridgeOnlyTheFirst(t *testing.T) {
 
 func TestAbridged(t *testing.T) {
 	t.Parallel()
-	at := func(ms int64) time.Time { return time.UnixMilli(ms) }
+	at := time.UnixMilli
 	var none time.Time
 	for app, c := range map[string]struct {
 		first         bool

@@ -24,9 +24,9 @@ type receipts struct {
 	signed  []receipt   // to leave
 	signing bool        // somebody takes along what is signed
 	left    time.Time   // when the last ones did
-	since   time.Time   // when the first of those was signed that rest
+	due     time.Time   // when what rests has to
 	timer   *time.Timer // nil before the first that rests
-	waits   bool        // it runs
+	rings   time.Time   // when it does; zero: never
 
 	idle chan struct{} // closed when nobody signs any more; nil while nobody waits for that
 }
@@ -34,9 +34,9 @@ type receipts struct {
 // Acknowledgements on which nothing depends wait for others to leave with. A worker that
 // dies meanwhile has what it had done delivered again.
 const (
-	ackPause = 5 * time.Millisecond  // between those that leave, where there is always more to do
+	ackPause = 5 * time.Millisecond  // after the ones before
 	mostLone = 8                     // of messages that come one after the other leave together
-	mostRest = 25 * time.Millisecond // none waits longer
+	mostRest = 25 * time.Millisecond // after the first of these
 )
 
 // A receipt is one message to acknowledge.
@@ -60,16 +60,17 @@ func (r *receipts) rest(settled ...receipt) {
 	now := time.Now()
 	r.mu.Lock()
 	resting := len(r.signed) + len(settled)
-	alone := len(r.open) == resting && resting < mostLone
-	wait := len(r.open) <= r.room/2 && (alone || now.Before(r.left.Add(ackPause)))
+	due := r.left.Add(ackPause)
+	if len(r.open) == resting && resting < mostLone {
+		due = now.Add(mostRest)
+	}
+	wait := len(r.open) <= r.room/2 && now.Before(due)
 	if wait {
-		if len(r.signed) == 0 {
-			r.since = now
+		if len(r.signed) == 0 || due.Before(r.due) {
+			r.due = due
 		}
 		r.signed = append(r.signed, settled...)
-		if !r.waits && !r.signing {
-			r.setLocked(mostRest)
-		}
+		r.setLocked(now)
 	}
 	r.mu.Unlock()
 	if !wait {
@@ -77,27 +78,32 @@ func (r *receipts) rest(settled ...receipt) {
 	}
 }
 
-func (r *receipts) setLocked(in time.Duration) {
-	r.waits = true
-	if r.timer == nil {
-		r.timer = time.AfterFunc(in, r.leave)
-	} else {
-		r.timer.Reset(in)
-	}
-}
-
-// leave acknowledges what has rested for long enough. The timer is not stopped when
+// setLocked sees to it that the timer rings when what rests is due. It is not stopped when
 // messages that end meanwhile take that along, as is the rule: whenever it is set or rings
 // a thread may have to be woken.
-func (r *receipts) leave() {
-	r.mu.Lock()
-	left := mostRest - time.Since(r.since)
-	if r.waits = left > 0 && len(r.signed) > 0; r.waits {
-		r.setLocked(left)
+func (r *receipts) setLocked(now time.Time) {
+	switch {
+	case r.signing || !r.rings.IsZero() && !r.due.Before(r.rings):
+		return // who signs takes it along
+	case r.timer == nil:
+		r.timer = time.AfterFunc(r.due.Sub(now), r.leave)
+	default:
+		r.timer.Reset(r.due.Sub(now))
 	}
-	over := !r.waits
+	r.rings = r.due
+}
+
+// leave acknowledges what rests, if it is due.
+func (r *receipts) leave() {
+	now := time.Now()
+	r.mu.Lock()
+	r.rings = time.Time{}
+	due := !now.Before(r.due)
+	if !due && len(r.signed) > 0 {
+		r.setLocked(now)
+	}
 	r.mu.Unlock()
-	if over {
+	if due {
 		r.sign()
 	}
 }

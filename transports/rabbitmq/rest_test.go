@@ -52,11 +52,18 @@ func TestReceiptsRest(t *testing.T) {
 		steps []step
 	}{
 		"while there is more to do": {8, 4, []step{
-			{rest: 2, want: []ack{{2, false}}}, {rest: 1}, {wait: ackPause - 1},
-			{wait: 1}, {rest: 3, want: []ack{{3, true}}},
+			{rest: 2, want: []ack{{2, false}}}, {rest: 1}, {wait: ackPause - 1}, {rest: 3}, {wait: 1, want: []ack{{3, true}}},
 		}},
-		"until nothing has come": {8, 4, []step{
-			{rest: 2, want: []ack{{2, false}}}, {rest: 1}, {wait: mostRest - 1}, {wait: 1, want: []ack{{1, false}}}, {wait: time.Hour},
+		"while nothing else ends": {8, 4, []step{
+			{rest: 2, want: []ack{{2, false}}}, {rest: 1}, {wait: ackPause - 1}, {wait: 1, want: []ack{{1, false}}}, {wait: time.Hour},
+		}},
+		"until there is more to do": {32, 1, []step{
+			{rest: 1}, {wait: ackPause}, next(2), {take: 3}, {take: 4, rest: 3, want: []ack{{3, true}}},
+			{rest: 4}, {wait: mostRest - 1}, {wait: 1, want: []ack{{4, false}}},
+		}},
+		"less long with others": {32, 2, []step{
+			{sign: 1, want: []ack{{1, false}}}, {rest: 2}, {take: 4}, {take: 3, rest: 3}, {wait: ackPause - 1},
+			{wait: 1, want: []ack{{3, true}}},
 		}},
 		"taken along": {8, 4, []step{
 			{rest: 2, want: []ack{{2, false}}}, {rest: 1}, {sign: 3, want: []ack{{3, true}}}, {wait: time.Hour},
@@ -70,7 +77,7 @@ func TestReceiptsRest(t *testing.T) {
 			next(4), {wait: mostRest - 1}, {wait: 1, want: []ack{{4, false}}}, // the time of the first ones is over before that
 		}},
 		"while more than half is taken": {7, 4, []step{
-			{rest: 4, want: []ack{{4, false}}}, {rest: 2}, {wait: mostRest, want: []ack{{2, false}}},
+			{rest: 4, want: []ack{{4, false}}}, {rest: 2}, {wait: ackPause, want: []ack{{2, false}}},
 		}},
 		"while all is taken": {4, 4, []step{{rest: 4, want: []ack{{4, false}}}, {rest: 3, want: []ack{{3, false}}}, {rest: 1}}},
 		"one at a time":      {1, 1, []step{{rest: 1, want: []ack{{1, false}}}}},
@@ -105,8 +112,8 @@ func TestReceiptsRest(t *testing.T) {
 			r.finish()
 			time.Sleep(mostRest)
 			synctest.Wait()
-			if len(r.signed) > 0 || r.signing || r.waits || len(l.wrong) > 0 {
-				t.Errorf("%s: %d are left, somebody signs: %v, or waits: %v; wrong: %v", name, len(r.signed), r.signing, r.waits, l.wrong)
+			if len(r.signed) > 0 || r.signing || !r.rings.IsZero() || len(l.wrong) > 0 {
+				t.Errorf("%s: %d are left, somebody signs: %v, or waits: %v; wrong: %v", name, len(r.signed), r.signing, !r.rings.IsZero(), l.wrong)
 			}
 		})
 	}

@@ -86,7 +86,9 @@ func TestShortcutGivesWay(t *testing.T) {
 	a := newApp(t)
 	caller := a.process()
 	answering := func(text string) transports.Handler {
-		return func(context.Context, transports.Message) transports.Outcome { return transports.Outcome{Reply: []byte(text)} }
+		return func(context.Context, transports.Message) transports.Outcome {
+			return transports.Outcome{Reply: []byte(text)}
+		}
 	}
 	call := func() string {
 		reply, err := caller.Call(a.ctx(), calculator, transports.Message{Method: "factor", Body: []byte("1")})
