@@ -70,7 +70,10 @@ func TestReceiptsRest(t *testing.T) {
 		}},
 		"one after the other": {32, 0, []step{
 			next(1), next(2), next(3), next(4), next(5), next(6), next(7), next(8, ack{8, true}),
-			next(9), {wait: mostRest - 1}, {wait: 1, want: []ack{{9, false}}},
+			{wait: time.Hour}, next(9), {wait: mostRest - 1}, {wait: 1, want: []ack{{9, false}}},
+		}},
+		"as long as the first may": {32, 1, []step{
+			{rest: 1}, {wait: mostRest / 2}, next(2), {wait: mostRest/2 - 1}, {wait: 1, want: []ack{{2, true}}},
 		}},
 		"as long as each may": {32, 1, []step{
 			{rest: 1}, {wait: mostRest / 2}, next(2), {take: 3, sign: 3, want: []ack{{3, true}}},
