@@ -34,7 +34,7 @@ type receipts struct {
 // Acknowledgements on which nothing depends wait for others to leave with. A worker that
 // dies meanwhile has what it had done delivered again.
 const (
-	ackPause = 5 * time.Millisecond  // after the ones before
+	ackPause = 2 * time.Millisecond  // after the ones before
 	mostLone = 8                     // of messages that come one after the other leave together
 	mostRest = 25 * time.Millisecond // after the first of these
 )
