@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// room is how far a heap may grow at least, in bytes, before it is collected.
+	// room is how far a heap that is collected often may grow at least, in bytes.
 	room = 16 << 20
 
 	usual = 100 // percent, Go's own
@@ -37,14 +37,15 @@ type tuner struct {
 // A bell is unreachable, so that each collection rings it.
 type bell struct{ _ [16]byte }
 
-// Tune gives the heap room to grow until stop is called. Large heaps, those with more
+// Tune gives the heap room to grow, where it is collected often, until stop is called. Large heaps, those with more
 // alive than that, are collected as ever, and GOMEMLIMIT holds. gogc is what the user
 // has set GOGC to: unless it is empty that counts, and nothing is done.
 func Tune(gogc string) (stop func()) {
 	if gogc != "" {
 		return func() {}
 	}
-	t := &tuner{percent: usual, last: time.Now()}
+	_, made := read()
+	t := &tuner{percent: usual, last: time.Now(), made: made}
 	t.hang(new(bell))
 	return t.stop
 }
@@ -57,13 +58,19 @@ func (t *tuner) hang(b *bell) {
 	})
 }
 
-// adjust reports whether there is a next time.
-func (t *tuner) adjust() bool {
+// read returns how many bytes the last collection has left, and how many were ever allocated.
+func read() (alive, made uint64) {
 	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(samples)
+	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
+}
+
+// adjust reports whether there is a next time.
+func (t *tuner) adjust() bool {
+	alive, made := read()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	percent := t.fitting(samples[0].Value.Uint64(), samples[1].Value.Uint64(), time.Now())
+	percent := t.fitting(alive, made, time.Now())
 	// It stops the world for a moment, so not for a change of a few percent.
 	if change := percent - t.percent; !t.stopped && (change > percent/8 || -change > percent/8) {
 		t.percent = percent

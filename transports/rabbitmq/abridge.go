@@ -22,29 +22,24 @@ func isFirst(app string) bool {
 	return ok && (rest == "" || rest[0] == ' ')
 }
 
-// abridge moves the times of a message into app_id.
+// abridge moves the times of a message into app_id. What else uses its headers is not
+// changed.
 func abridge(p *amqp.Publishing, expires time.Time) {
 	if p.AppId != firstOf {
 		return
 	}
 	app := make([]byte, 0, len(firstOf)+2*14)
+	app = append(app, firstOf...)
 	for _, at := range []time.Time{p.Timestamp, expires} {
 		app = strconv.AppendInt(append(app, ' '), unixMilli(at), 10)
 	}
-	p.AppId += string(app)
-	delete(p.Headers, headerEnqueued)
-	delete(p.Headers, headerExpires)
-}
-
-// unabridge makes of a message one that is not published for the first time.
-func unabridge(p *amqp.Publishing) {
-	sent, expires := abridged(p.AppId)
-	p.AppId = ""
-	if !sent.IsZero() {
-		p.Headers[headerEnqueued] = sent.UnixMilli()
-	}
-	if !expires.IsZero() {
-		p.Headers[headerExpires] = expires.UnixMilli()
+	p.AppId = string(app)
+	long := p.Headers
+	p.Headers = make(amqp.Table, len(long))
+	for name, value := range long {
+		if name != headerEnqueued && name != headerExpires {
+			p.Headers[name] = value
+		}
 	}
 }
 

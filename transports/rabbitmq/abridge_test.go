@@ -10,8 +10,7 @@ import (
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// Whoever reads a message finds the same in it whether it was abridged or not, and so does
-// whoever reads what is sent in its place.
+// Whoever reads a message finds the same in it whether it was abridged or not.
 func TestAbridge(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_789_000_000_123)
@@ -23,7 +22,7 @@ func TestAbridge(t *testing.T) {
 		}
 		p.AppId, p.Expiration = firstOf, ""
 		want := decode(delivered(p), now)
-		long := len(p.Headers)
+		long := p
 		abridge(&p, expires)
 		if diff := cmp.Diff(want, decode(delivered(p), now), cmp.AllowUnexported(inbound{})); diff != "" {
 			t.Errorf("%s, abridged (-want +got):\n%s", name, diff)
@@ -31,12 +30,8 @@ func TestAbridge(t *testing.T) {
 		if p.Headers[headerExpires] != nil || p.Headers[headerEnqueued] != nil || serialOf(p.Headers, p.AppId, p.MessageId) != m.ID {
 			t.Errorf("%s: abridged it has the app_id %q and the headers %v", name, p.AppId, p.Headers)
 		}
-		unabridge(&p)
-		if diff := cmp.Diff(want, decode(delivered(p), now), cmp.AllowUnexported(inbound{})); diff != "" {
-			t.Errorf("%s, sent again (-want +got):\n%s", name, diff)
-		}
-		if len(p.Headers) != long || serialOf(p.Headers, p.AppId, p.MessageId) != "" {
-			t.Errorf("%s: sent again it has the app_id %q and the headers %v", name, p.AppId, p.Headers)
+		if diff := cmp.Diff(want, decode(delivered(long), now), cmp.AllowUnexported(inbound{})); diff != "" {
+			t.Errorf("%s, the message that was abridged (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -22,11 +22,6 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 		return nil, err
 	}
 	message.CorrelationId = m.ID
-	now := time.Now()
-	if t.pulse.lives(service, now) {
-		message.Expiration = ""
-		abridge(&message, m.Expires)
-	}
 	reply, ok := t.replies.expect(m.ID)
 	if !ok {
 		return nil, fmt.Errorf("message id %q: another call that waits has the same", m.ID)
@@ -36,20 +31,31 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 		return nil, t.trouble(ctx, "call "+service, err)
 	}
 	message.ReplyTo = t.replies.address()
+	now := time.Now()
+	if t.pulse.lives(service, now) {
+		message.Expiration = ""
+	}
 	by := route{service, m.Method}
+	if m.NotBefore.IsZero() && t.shortcuts.has(by, now) {
+		short := message
+		abridge(&short, m.Expires)
+		body, err := t.exchange(ctx, by, reply, "", t.names.queue(service), short)
+		if !errors.Is(err, transports.ErrNoService) && !errors.Is(err, transports.ErrBusy) {
+			return body, err
+		}
+		t.shortcuts.forget(by) // the exchanges may know better
+		message.AppId = ""     // a refusal is no proof that the broker has not got it
+	}
 	for refused := 1; ; refused++ {
 		exchange, key, err := t.route(ctx, service, &message, m.NotBefore)
 		if err != nil {
 			return nil, t.trouble(ctx, "call "+service, err)
 		}
-		if refused == 1 && key == "" && t.shortcuts.has(by, now) {
-			exchange, key = "", t.names.queue(service)
-		}
 		body, err := t.exchange(ctx, by, reply, exchange, key, message)
 		if err == nil || !t.again(ctx, service, refused, err) {
 			return body, t.ended(ctx, err)
 		}
-		unabridge(&message) // a refusal is no proof that the broker has not got it
+		message.AppId = ""
 	}
 }
 
@@ -80,9 +86,7 @@ func (t *Transport) exchange(
 		}
 		if a.err == nil {
 			t.pulse.beat(service, time.Now())
-			if key == "" && a.from == t.names.queue(service) {
-				t.shortcuts.note(by, sent)
-			}
+			t.learn(by, sent, exchange != "", a.from)
 		}
 		return a.body, a.err
 	case <-ctx.Done():
@@ -142,7 +146,7 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 		if !t.again(handing, service, refused, err) {
 			break
 		}
-		unabridge(&message)
+		message.AppId = ""
 	}
 	switch err = t.ended(ctx, err); {
 	case errors.Is(err, transports.ErrNoService):

@@ -41,6 +41,7 @@ func TestPermissions(t *testing.T) {
 		brokertest.User("admin", secret, ".*", ".*", ".*"),
 		brokertest.User("worker", secret, "", ".*", ".*"),
 		brokertest.User("caller", secret, "^(c:)?journeyman[.]", ".*", ".*"),
+		brokertest.User("modest", secret, "^(c:)?journeyman[.]", "^c:", ".*"),
 		brokertest.User("deaf", secret, ".*", ".*", "^rpc|journeyman"))
 	trusted := "?cacertfile=" + url.QueryEscape(certificate(t, node))
 	var log notebook
@@ -108,7 +109,17 @@ func TestPermissions(t *testing.T) {
 			}
 		}
 		a.call(caller, "last")
-		if diff := cmp.Diff(map[string]int{"add": 1, "last": 1}, general.read()); diff != "" {
+		// Who may not publish to the default exchange calls by the others alone.
+		modest := a.process(as("modest"), in("c"), log.noted)
+		a.eventually("it to be known that there are no shortcuts", func() bool {
+			a.call(modest, "more")
+			return modest.shortcuts.permission.Load() == denied
+		})
+		a.call(modest, "more")
+		if n := modest.Counts(); n.UnknownSends != 0 {
+			t.Errorf("of %d requests nobody knows what became of them", n.UnknownSends)
+		}
+		if diff := cmp.Diff(map[string]int{"add": 1, "last": 1, "more": general.read()["more"]}, general.read()); diff != "" {
 			t.Errorf("the service's queue gave (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(map[string]int{"factor": 1}, factor.read()); diff != "" {

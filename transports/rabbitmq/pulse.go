@@ -9,7 +9,7 @@ import (
 // A pulse knows which services have answered this process just now.
 //
 // A request to a service that answers needs no expiration: whoever takes it drops it by
-// its header once its time is over, and a quorum queue spends on messages that expire a
+// what it says itself once its time is over, and a quorum queue spends on messages that expire a
 // quarter more, as it writes their headers twice and sets a timer for each. A request that
 // nobody may come to take for long needs it, or the queue would fill with calls that
 // have ended.

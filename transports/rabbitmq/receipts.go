@@ -52,6 +52,10 @@ func (r *receipts) note(number uint64) {
 	if i, found := slices.BinarySearch(r.open, number); !found {
 		r.open = slices.Insert(r.open, i, number)
 	}
+	if len(r.signed) > 0 && len(r.open) >= r.room { // it gives out no more
+		r.due = time.Now()
+		r.setLocked(r.due)
+	}
 }
 
 // rest acknowledges messages, but not at once where the broker has room to give out more:

@@ -83,7 +83,10 @@ func TestReceiptsRest(t *testing.T) {
 			{rest: 4, want: []ack{{4, false}}}, {rest: 2}, {wait: ackPause, want: []ack{{2, false}}},
 		}},
 		"while all is taken": {4, 4, []step{{rest: 4, want: []ack{{4, false}}}, {rest: 3, want: []ack{{3, false}}}, {rest: 1}}},
-		"one at a time":      {1, 1, []step{{rest: 1, want: []ack{{1, false}}}}},
+		"until all is taken": {4, 1, []step{
+			{rest: 1}, next(2), {take: 3}, {take: 4, want: []ack{{2, true}}},
+		}},
+		"one at a time": {1, 1, []step{{rest: 1, want: []ack{{1, false}}}}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLedger()

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,13 +25,25 @@ func TestShortcuts(t *testing.T) {
 	}
 	want("at first", add, now, false)
 	s.note(add, now)
+	for _, permission := range []int32{unknown, asked, denied} {
+		s.permission.Store(permission)
+		want("without permission", add, now, false)
+	}
+	s.permission.Store(given)
 	want("just now", add, now, true)
 	want("just now", subtract, now, false)
 	want("as long as it lasts", add, now.Add(shortcutLasts-1), true)
 	want("later", add, now.Add(shortcutLasts), false)
 	want("the clock was set back", add, now.Add(-1), false)
 	s.note(add, now.Add(shortcutLasts))
+	s.note(add, now) // it took longer
 	want("once more", add, now.Add(shortcutLasts), true)
+	s.forget(add)
+	s.forget(subtract)
+	want("it leads there no more", add, now.Add(shortcutLasts), false)
+	long := route{calculator, strings.Repeat("x", mostShort+1)}
+	s.note(long, now)
+	want("nobody keeps anything of that size", long, now, false)
 	for n := range 10 * mostShortcuts {
 		s.note(route{calculator, fmt.Sprint(n)}, now)
 	}
@@ -55,6 +68,12 @@ func TestShortcutIsLearned(t *testing.T) {
 		t.Helper()
 		result := a.begin(caller, "1")
 		request := await(t, "the request", deliveries)
+		if _, long := request.Headers[headerExpires]; long == (request.Exchange == "") {
+			t.Errorf("a request by the exchange %q has the headers %v", request.Exchange, request.Headers)
+		}
+		if m := decode(request, time.Now()).message; !m.Expires.After(time.Now()) || m.Enqueued.IsZero() {
+			t.Errorf("a request by the exchange %q was sent at %v and expires at %v", request.Exchange, m.Enqueued, m.Expires)
+		}
 		a.put(ch, "", request.ReplyTo, amqp.Publishing{CorrelationId: request.CorrelationId, Type: from})
 		await(t, "the reply", result)
 		return request.Exchange == ""
@@ -76,6 +95,53 @@ func TestShortcutIsLearned(t *testing.T) {
 	last.Store(time.Now().Add(-shortcutLasts).UnixNano())
 	if step("") {
 		t.Error("the shortcut was taken although its time was over")
+	}
+	a.eventually("a request to be published to the queue", func() bool { return step(calculator) })
+	a.eventually("one to be answered by somebody else", func() bool { return step("") })
+	if step("") {
+		t.Error("the shortcut was taken although somebody else has answered")
+	}
+}
+
+// Where a shortcut has led to, there may be no queue any more, or none with room, and yet
+// the exchanges find one.
+func TestShortcutToNowhere(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	caller := a.process(func(o *Options, _ *timing) { o.Catalogue = []string{"other"} })
+	method := route{calculator, "factor"}
+	a.serve(a.process(), echo, 8, method.method)
+	a.eventually("the method's queue to be consumed", func() bool {
+		var q amqp.Queue
+		err := caller.admin(a.ctx(), func(ch *amqp.Channel) (err error) {
+			q, err = ch.QueueDeclarePassive("calculator.method.factor", true, false, false, false, nil)
+			return err
+		})
+		return err == nil && q.Consumers > 0
+	})
+	ch := a.channel()
+	for name, spoil := range map[string]func() error{
+		"deleted": func() error { _, err := ch.QueueDelete(calculator, false, false, false); return err },
+		"full": func() error {
+			_, err := ch.QueueDelete(calculator, false, false, false)
+			if err == nil {
+				_, err = ch.QueueDeclare(calculator, true, false, false, false, amqp.Table{"x-max-length": 0, "x-overflow": "reject-publish"})
+			}
+			return err
+		},
+	} {
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		caller.shortcuts.permission.Store(given)
+		caller.shortcuts.note(method, time.Now())
+		_, err := caller.Call(a.ctx(), calculator, transports.Message{Method: method.method, Body: []byte("1")})
+		if err != nil {
+			t.Errorf("the service's queue is %s: %v", name, err)
+		}
+		if caller.shortcuts.has(method, time.Now()) {
+			t.Errorf("the service's queue is %s, and there is a shortcut to it", name)
+		}
 	}
 }
 
