@@ -19,7 +19,8 @@ func (s *server) answer(e *entry, body []byte) {
 	if out := s.openOutlet(); out != nil {
 		s.outlast(e)
 		others := s.busy.Load() > 0
-		out.reply(&reply{server: s, entry: e, body: body, bundled: s.names.takesBundles(e.in.replyTo) && !strings.Contains(e.in.correlationID, "\n")}, others)
+		bundled := s.names.takesBundles(e.in.replyTo) && !strings.Contains(e.in.correlationID, "\n") // which ends an id in a bundle
+		out.reply(&reply{server: s, entry: e, body: body, bundled: bundled}, others)
 		return
 	}
 	s.send(e, body, "")

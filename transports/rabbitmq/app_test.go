@@ -154,6 +154,19 @@ func (a *app) channel() *amqp.Channel {
 	return ch
 }
 
+// stranger is a worker that knows nothing of us: it takes all that comes to calculator's
+// queue, for which caller announces that, and settles it at once.
+func (a *app) stranger(caller *Transport) (*amqp.Channel, <-chan amqp.Delivery) {
+	a.Helper()
+	a.announced(caller)
+	ch := a.channel()
+	deliveries, err := ch.Consume(calculator, "", true, false, false, false, nil)
+	if err != nil {
+		a.Fatal(err)
+	}
+	return ch, deliveries
+}
+
 // put publishes what another program sends, and waits until the broker has it.
 func (a *app) put(ch *amqp.Channel, exchange, key string, p amqp.Publishing) {
 	a.Helper()

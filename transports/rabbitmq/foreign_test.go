@@ -184,12 +184,7 @@ func TestRefusedByAForeignWorker(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	caller := a.process()
-	a.announced(caller)
-	ch := a.channel()
-	deliveries, err := ch.Consume(calculator, "", true, false, false, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ch, deliveries := a.stranger(caller)
 	for why, buried := range map[string]bool{"given up: it bites": true, "no such luck": false} {
 		result := a.begin(caller, "1")
 		request := await(t, "the request", deliveries)

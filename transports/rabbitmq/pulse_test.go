@@ -29,12 +29,11 @@ func TestPulse(t *testing.T) {
 			t.Errorf("%s, which answered after %v, lives: %v, want %v", c.service, c.beat, got, c.want)
 		}
 	}
-	p.services.Range(func(service, _ any) bool {
+	for service := range p.services.last {
 		if service != "lively" {
 			t.Errorf("%s is remembered, which never answered", service)
 		}
-		return true
-	})
+	}
 }
 
 // A request that nobody may come to take carries an expiration, so that the broker drops
@@ -43,12 +42,7 @@ func TestExpirationFollowsThePulse(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	caller := a.process()
-	a.announced(caller)
-	ch := a.channel()
-	deliveries, err := ch.Consume(calculator, "", true, false, false, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ch, deliveries := a.stranger(caller)
 	step := func(when string, expires bool, answer amqp.Publishing) {
 		t.Helper()
 		result := a.begin(caller, "1")

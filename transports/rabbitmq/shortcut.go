@@ -2,7 +2,6 @@ package rabbitmq
 
 import (
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,16 +20,11 @@ type route struct{ service, method string }
 // and those who take it do not make it last longer: one request in that time goes by the
 // exchanges again.
 type shortcuts struct {
-	permission atomic.Int32 // to publish to the default exchange
-
-	mu    sync.RWMutex
-	taken map[route]*atomic.Int64 // when the last request went that way that was answered, in Unix nanoseconds
+	permission atomic.Int32  // to publish to the default exchange
+	taken      recent[route] // when the last request was sent that was answered from there
 }
 
-const (
-	shortcutLasts = time.Second
-	mostShortcuts = 1024 // anybody can think of methods
-)
+const shortcutLasts = time.Second
 
 // What is known of a permission.
 const (
@@ -45,46 +39,17 @@ func (s *shortcuts) note(r route, sent time.Time) {
 	if len(r.method) > mostShort {
 		return
 	}
-	s.mu.RLock()
-	last := s.taken[r]
-	s.mu.RUnlock()
-	if last == nil {
-		last = new(atomic.Int64)
-		s.mu.Lock()
-		if s.taken == nil || len(s.taken) >= mostShortcuts {
-			s.taken = make(map[route]*atomic.Int64)
-		}
-		s.taken[r] = last
-		s.mu.Unlock()
+	if last := s.taken.get(r); last == nil || last.Load() < sent.UnixNano() { // one that took longer tells nothing new
+		s.taken.note(r, sent)
 	}
-	last.Store(max(sent.UnixNano(), last.Load()))
 }
 
 // forget is told of a request that did not come there, or was answered by somebody else.
-func (s *shortcuts) forget(r route) {
-	s.mu.RLock()
-	_, known := s.taken[r]
-	s.mu.RUnlock()
-	if known {
-		s.mu.Lock()
-		delete(s.taken, r)
-		s.mu.Unlock()
-	}
-}
+func (s *shortcuts) forget(r route) { s.taken.forget(r) }
 
 // has reports whether a request may be published to its service's queue.
 func (s *shortcuts) has(r route, now time.Time) bool {
-	if s.permission.Load() != given {
-		return false
-	}
-	s.mu.RLock()
-	last := s.taken[r]
-	s.mu.RUnlock()
-	if last == nil {
-		return false
-	}
-	ago := now.UnixNano() - last.Load()
-	return ago >= 0 && ago < int64(shortcutLasts) // less than 0: the clock was set back
+	return s.permission.Load() == given && s.taken.within(r, shortcutLasts, now)
 }
 
 // learn remembers what the reply to a request tells of its way: the queue from which it

@@ -44,11 +44,11 @@ func TestShortcuts(t *testing.T) {
 	long := route{calculator, strings.Repeat("x", mostShort+1)}
 	s.note(long, now)
 	want("nobody keeps anything of that size", long, now, false)
-	for n := range 10 * mostShortcuts {
+	for n := range 10 * mostRecalled {
 		s.note(route{calculator, fmt.Sprint(n)}, now)
 	}
-	if n := len(s.taken); n > mostShortcuts {
-		t.Errorf("%d shortcuts are remembered, want no more than %d", n, mostShortcuts)
+	if n := len(s.taken.last); n > mostRecalled {
+		t.Errorf("%d shortcuts are remembered, want no more than %d", n, mostRecalled)
 	}
 }
 
@@ -58,12 +58,7 @@ func TestShortcutIsLearned(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	caller := a.process()
-	a.announced(caller)
-	ch := a.channel()
-	deliveries, err := ch.Consume(calculator, "", true, false, false, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ch, deliveries := a.stranger(caller)
 	step := func(from string) (short bool) {
 		t.Helper()
 		result := a.begin(caller, "1")
@@ -85,7 +80,7 @@ func TestShortcutIsLearned(t *testing.T) {
 	}
 	a.eventually("a request to be published to the queue", func() bool { return step(calculator) })
 	by := route{service: calculator}
-	last := caller.shortcuts.taken[by]
+	last := caller.shortcuts.taken.get(by)
 	before := last.Load()
 	for step(calculator) {
 		if last.Load() != before {
