@@ -95,13 +95,13 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 
-	service, isCall := strings.CutPrefix(r.URL.Path, "/rpc/")
+	room, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
-	case isCall:
-		g.rpc(w, r, service)
-	case r.URL.Path == "/livez":
+	case room == "rpc":
+		g.rpc(w, r, rest)
+	case room == "livez" && rest == "":
 		g.probe(w, r, nil)
-	case r.URL.Path == "/readyz":
+	case room == "readyz" && rest == "":
 		g.probe(w, r, g.Ready)
 	default:
 		refuse(w, http.StatusNotFound, CodeRefused, "nothing is here; calls go to POST /rpc/SERVICE")

@@ -24,7 +24,8 @@ type caller struct {
 	err error // instead of passing anything on
 
 	mux  jsonrpc.Mux
-	sent []string // service, method and body of each Call and Send
+	sent []string          // service, method and body of each Call and Send
+	with map[string]string // the headers of the latest
 }
 
 func newCaller() *caller {
@@ -36,7 +37,7 @@ func newCaller() *caller {
 }
 
 func (c *caller) Call(ctx context.Context, service string, m transports.Message) ([]byte, error) {
-	c.sent = append(c.sent, "call "+service+" "+m.Method+" "+string(m.Body))
+	c.sent, c.with = append(c.sent, "call "+service+" "+m.Method+" "+string(m.Body)), m.Header
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -44,7 +45,7 @@ func (c *caller) Call(ctx context.Context, service string, m transports.Message)
 }
 
 func (c *caller) Send(_ context.Context, service string, m transports.Message) error {
-	c.sent = append(c.sent, "send "+service+" "+m.Method+" "+string(m.Body))
+	c.sent, c.with = append(c.sent, "send "+service+" "+m.Method+" "+string(m.Body)), m.Header
 	return c.err
 }
 

@@ -1,62 +1,51 @@
 package gateway
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"mime"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/journeyman-go/journeyman/jsonrpc"
 )
 
-// admit decides from the head of a request alone whether to read its body. If
-// not, it has answered.
+// admit decides from the head of a call alone whether to read its body, and finds out
+// who sends it. If ok is false, it has answered.
 //
 // A page on another site can make a browser send a form here, and a form can be
 // written so that it is JSON: wallets have been emptied that way. So the origin is
 // checked, and the content type, which a form cannot set to application/json.
-func (g *gateway) admit(w http.ResponseWriter, r *http.Request) bool {
-	no := func(status int, message string) bool {
-		refuse(w, status, CodeRefused, message)
-		return false
+func (g *gateway) admit(w http.ResponseWriter, r *http.Request) (who *jsonrpc.Principal, ok bool) {
+	if !g.guard(w, r, http.MethodPost) {
+		return nil, false
 	}
-	if !g.knowsHost(r) {
-		return no(http.StatusMisdirectedRequest, "this gateway does not answer to the host name of the request")
-	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return no(http.StatusMethodNotAllowed, "use POST")
-	}
-	if g.origins.Check(r) != nil {
-		return no(http.StatusForbidden, "calls from pages of other sites are refused")
-	}
-	if g.Refuse != "" {
-		return no(http.StatusForbidden, g.Refuse)
-	}
-	if len(g.keys) > 0 && !g.hasKey(r) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="journeyman"`)
-		return no(http.StatusUnauthorized, "send an API key as Authorization: Bearer KEY")
+	if who, ok = g.authenticate(w, r); !ok {
+		return nil, false
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return no(http.StatusUnsupportedMediaType, "send Content-Type: application/json")
+		refuse(w, http.StatusUnsupportedMediaType, CodeRefused, "send Content-Type: application/json")
+		return nil, false
 	}
-	return true
+	return who, true
 }
 
-// hasKey compares hashes, and all of them, so that the time it takes tells
-// nothing about the keys.
-func (g *gateway) hasKey(r *http.Request) bool {
-	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	key = strings.TrimSpace(key)
-	sum := sha256.Sum256([]byte(key))
-	found := 0
-	for _, want := range g.keys {
-		found |= subtle.ConstantTimeCompare(sum[:], want[:])
+// guard refuses what no request may be, whoever sends it: to a host of another name, with
+// another method, or from another site's page. If it returns false, it has answered.
+func (g *gateway) guard(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	switch {
+	case !g.knowsHost(r):
+		refuse(w, http.StatusMisdirectedRequest, CodeRefused, "this gateway does not answer to the host name of the request")
+	case !slices.Contains(methods, r.Method):
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		refuse(w, http.StatusMethodNotAllowed, CodeRefused, "use "+methods[0])
+	case g.origins.Check(r) != nil:
+		refuse(w, http.StatusForbidden, CodeRefused, "calls from pages of other sites are refused")
+	default:
+		return true
 	}
-	// An empty key is a mistake in somebody's configuration, and opens nothing.
-	return found == 1 && key != "" && strings.EqualFold(scheme, "Bearer")
+	return false
 }
 
 func (g *gateway) knowsHost(r *http.Request) bool {

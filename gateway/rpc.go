@@ -26,7 +26,8 @@ const (
 // rpc passes a body on. It goes as it came: the service reads it by the same rules,
 // so nothing would be gained by writing it anew.
 func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
-	if !g.admit(w, r) {
+	who, ok := g.admit(w, r)
+	if !ok {
 		return
 	}
 	timeout, err := g.timeout(r)
@@ -56,17 +57,17 @@ func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 	case q.reserved() != "":
 		q.refuse(w, http.StatusForbidden, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "%s cannot be called through the gateway", q.reserved()))
 	default:
-		g.forward(w, r, service, body, q, timeout)
+		g.forward(w, r, service, body, q, timeout, who)
 	}
 }
 
 // forward hands the body to the caller and answers with what comes of it.
-func (g *gateway) forward(w http.ResponseWriter, r *http.Request, service string, body []byte, q question, timeout time.Duration) {
+func (g *gateway) forward(w http.ResponseWriter, r *http.Request, service string, body []byte, q question, timeout time.Duration, who *jsonrpc.Principal) {
 	// Longer than the server's own limit, which is for answers that take no time.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout + writeMargin))
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	m := transports.Message{Method: q.method(), Body: body}
+	m := transports.Message{Method: q.method(), Body: body, Header: g.passport(service, who)}
 
 	began := time.Now()
 	var reply []byte

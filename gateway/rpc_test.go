@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/journeyman-go/journeyman/gateway"
+	"github.com/journeyman-go/journeyman/internal/passport"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -164,5 +165,17 @@ func TestServerHasLimits(t *testing.T) {
 	s := gateway.Server("127.0.0.1:5000", http.NotFoundHandler())
 	if s.Addr != "127.0.0.1:5000" || s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.WriteTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes == 0 {
 		t.Errorf("a limit is missing: %+v", s)
+	}
+}
+
+// Services know what comes from outside, and nobody outside can say otherwise.
+func TestCallsAreMarked(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{add, `{"jsonrpc":"2.0","method":"log"}`, "[" + add + "]"} {
+		c := newCaller()
+		post(t, gateway.Options{Caller: c}, "/rpc/calculator", body, header("Journeyman-Header-Journeyman-Outside", ""), header("Journeyman-Outside", ""))
+		if c.with[passport.Outside] != "1" {
+			t.Errorf("%s went with the headers %v", body, c.with)
+		}
 	}
 }

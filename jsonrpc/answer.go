@@ -104,7 +104,7 @@ func grow(none int) {
 
 // read returns what body asks for, or the reply that refuses it as a whole.
 func (m *Mux) read(ctx context.Context, body []byte) (j *job, refused []byte) {
-	j = &job{mux: m, ctx: ctx}
+	j = &job{mux: m, ctx: ctx, outside: isOutside(ctx)}
 	var fault string
 	var err error
 	j.members, j.batch, fault, err = parse(j.one[:0], body)

@@ -19,6 +19,8 @@ const (
 
 	CodeTimeout  = -32000 // the handler gave up because its deadline had passed
 	CodeCanceled = -32001 // the handler gave up because its work was cancelled, as on a hard stop
+
+	CodeForbidden = -32002 // whoever sent the request lacks a scope; data says which
 )
 
 // reservedMin and reservedMax bound the codes that applications must not use.

@@ -14,6 +14,7 @@ const concurrency = 8
 type job struct {
 	mux      *Mux
 	ctx      context.Context
+	outside  bool       // it came from there
 	one      [1]request // most bodies have no more
 	members  []request
 	batch    bool
@@ -67,11 +68,11 @@ func (j *job) settle(i int) (inCharge bool) {
 	case ended != nil:
 		r.leave(ctx, ended)
 	default:
-		e := j.mux.lookup(r.method)
-		if e != nil {
+		e, refusal := j.admit(ctx, r.method)
+		if refusal == nil {
 			return j.execute(ctx, e, r)
 		}
-		r.key, r.err = Key(ctx), Errorf(CodeMethodNotFound, "Method not found").WithData(map[string]string{"method": r.method})
+		r.key, r.err = Key(ctx), refusal
 		if r.call {
 			r.reply = errorReply(r.id, public(r.err))
 		}

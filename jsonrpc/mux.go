@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,8 +58,12 @@ type entry struct {
 	timeout time.Duration // 0: none
 	dedupe  time.Duration // 0: not at all
 	summary string
+	public  bool     // reachable from outside
+	scopes  []string // what those from outside need
 	throws  []Error
 	run     Handler // method.handler inside all middleware
+
+	hidden atomic.Bool // somebody outside asked for it in vain, and the log says so
 
 	attempts    int // 0: Retry was not said
 	first, most time.Duration
@@ -121,7 +126,7 @@ func (m *Mux) lookup(name string) *entry {
 		return e
 	}
 	if h := m.builtin(name); h != nil {
-		return &entry{name: name, run: h}
+		return &entry{name: name, run: h, public: name == "rpc.ping" || name == "rpc.discover"}
 	}
 	return nil
 }

@@ -33,6 +33,8 @@ type methodDoc struct {
 	Errors         []Error            `json:"errors,omitempty"`
 	XRetry         *retryDoc          `json:"x-retry,omitempty"`
 	XDedupe        string             `json:"x-dedupe,omitempty"` // a duration such as 24h0m0s
+	XPublic        bool               `json:"x-public,omitempty"`
+	XScopes        []string           `json:"x-scopes,omitempty"`
 }
 
 type descriptor struct {
@@ -49,8 +51,8 @@ type retryDoc struct {
 	Most     string `json:"most"`
 }
 
-// discover returns the OpenRPC document of all registered methods.
-func (m *Mux) discover() document {
+// discover returns the OpenRPC document of all methods that exist for whoever asks.
+func (m *Mux) discover(outside bool) document {
 	doc := document{
 		OpenRPC: openRPCVersion,
 		Info:    info{Title: cmp.Or(m.Title, "untitled"), Version: cmp.Or(m.Version, "0.0.0")},
@@ -58,8 +60,12 @@ func (m *Mux) discover() document {
 	}
 	for _, name := range m.Methods() {
 		e := m.entries[name]
+		if outside && !e.public {
+			continue
+		}
 		d := e.method.doc
 		d.Name, d.Summary, d.Errors = name, e.summary, e.throws
+		d.XPublic, d.XScopes = e.public, e.scopes
 		if e.attempts > 0 {
 			d.XRetry = &retryDoc{e.attempts, e.first.String(), e.most.String()}
 		}

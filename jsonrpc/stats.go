@@ -58,16 +58,16 @@ func (c *counts) stop(begin time.Time, err error) {
 // builtin returns the handler of a method that every Mux has, nil if name is
 // none of them.
 func (m *Mux) builtin(name string) Handler {
-	var answer func() any
+	var answer func(context.Context) any
 	switch name {
 	case "rpc.discover":
-		answer = func() any { return m.discover() }
+		answer = func(ctx context.Context) any { return m.discover(isOutside(ctx)) }
 	case "rpc.ping":
-		answer = func() any { return "pong" }
+		answer = func(context.Context) any { return "pong" }
 	case "rpc.stats":
-		answer = func() any { return m.Stats() }
+		answer = func(context.Context) any { return m.Stats() }
 	default:
 		return nil
 	}
-	return func(context.Context, json.RawMessage) (any, error) { return answer(), nil }
+	return func(ctx context.Context, _ json.RawMessage) (any, error) { return answer(ctx), nil }
 }

@@ -22,6 +22,10 @@ func (a *adapter) failedAlone(ctx context.Context, m transports.Message, n jsonr
 	if interrupted(ctx) || errors.Is(n.Err, jsonrpc.ErrNotBegun) {
 		return transports.Outcome{Verdict: transports.NotMine, Err: n.Err}
 	}
+	if isRefused(m, n.Err) {
+		a.log.Info("notification from outside refused", append(about(m.ID, n.Method, n.Key), "err", n.Err)...)
+		return transports.Outcome{}
+	}
 	policy := a.mux.Policy(n.Method)
 	after, again := policy.Next(m.Failures+1, n.Err)
 	a.failed(m, n, m.Failures+1, after, again)
@@ -49,6 +53,10 @@ func (a *adapter) followers(ctx context.Context, m transports.Message, answer js
 			continue
 		}
 		n.Err = brief(n.Err)
+		if isRefused(m, n.Err) {
+			a.log.Info("notification from outside refused", append(about(m.ID, n.Method, n.Key), "err", n.Err)...)
+			continue
+		}
 		after, again := a.mux.Policy(n.Method).Next(1, n.Err)
 		a.failed(m, n, 1, after, again)
 		f.History = []transports.Attempt{{At: now, Worker: a.instance, Error: n.Err.Error()}}

@@ -32,7 +32,7 @@ func newSite() *site {
 	s.programs = []Program{
 		RPC("tester", "answers to tests", func(Resources) (*jsonrpc.Mux, error) {
 			mux := new(jsonrpc.Mux)
-			mux.Handle("echo", jsonrpc.Raw(func(_ context.Context, params json.RawMessage) (any, error) { return params, nil }))
+			mux.Handle("echo", jsonrpc.Raw(func(_ context.Context, params json.RawMessage) (any, error) { return params, nil }), jsonrpc.Public())
 			mux.Handle("refuse", jsonrpc.Raw(func(context.Context, json.RawMessage) (any, error) {
 				return nil, jsonrpc.Errorf(7, "no").WithData([]int{1})
 			}))
@@ -44,7 +44,7 @@ func newSite() *site {
 				case <-ctx.Done():
 					return nil, ctx.Err()
 				}
-			}))
+			}), jsonrpc.Public())
 			mux.Handle("hasty", jsonrpc.Raw(func(ctx context.Context, _ json.RawMessage) (any, error) {
 				<-ctx.Done()
 				return nil, ctx.Err()

@@ -27,11 +27,11 @@ type Operands struct {
 func New() *jsonrpc.Mux {
 	mux := new(jsonrpc.Mux)
 	tooLarge := jsonrpc.Throws(CodeOutOfRange, "result out of range")
-	mux.Handle("add", jsonrpc.Func(Add), jsonrpc.Summary("a + b"), tooLarge)
-	mux.Handle("subtract", jsonrpc.Func(Subtract), jsonrpc.Summary("a - b"), tooLarge)
-	mux.Handle("multiply", jsonrpc.Func(Multiply), jsonrpc.Summary("a × b"), tooLarge)
+	mux.Handle("add", jsonrpc.Func(Add), jsonrpc.Summary("a + b"), tooLarge, jsonrpc.Public())
+	mux.Handle("subtract", jsonrpc.Func(Subtract), jsonrpc.Summary("a - b"), tooLarge, jsonrpc.Public())
+	mux.Handle("multiply", jsonrpc.Func(Multiply), jsonrpc.Summary("a × b"), tooLarge, jsonrpc.Public())
 	mux.Handle("divide", jsonrpc.Func(Divide), jsonrpc.Summary("a ÷ b"), tooLarge,
-		jsonrpc.Throws(CodeDivisionByZero, "division by zero"))
+		jsonrpc.Throws(CodeDivisionByZero, "division by zero"), jsonrpc.Public())
 	return mux
 }
 

@@ -37,7 +37,7 @@ func New(to *client.Client) (*jsonrpc.Mux, error) {
 	}
 	mux := new(jsonrpc.Mux)
 	empty := jsonrpc.Throws(CodeNoValues, "no values")
-	mux.Handle("mean", jsonrpc.Func(c.mean), jsonrpc.Summary("the arithmetic mean"), empty)
+	mux.Handle("mean", jsonrpc.Func(c.mean), jsonrpc.Summary("the arithmetic mean"), empty, jsonrpc.Public())
 	mux.Handle("variance", jsonrpc.Func(c.variance), jsonrpc.Summary("the mean of the squared distances from the mean"), empty)
 	return mux, nil
 }

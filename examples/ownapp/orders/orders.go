@@ -29,7 +29,7 @@ type Quote struct {
 // New returns the methods of the service.
 func New(prices Prices) *jsonrpc.Mux {
 	mux := new(jsonrpc.Mux)
-	mux.Handle("quote", jsonrpc.Func(prices.Quote), jsonrpc.Summary("what so many of an item cost"),
+	mux.Handle("quote", jsonrpc.Func(prices.Quote), jsonrpc.Public(), jsonrpc.Summary("what so many of an item cost"),
 		jsonrpc.Throws(CodeUnknownItem, "unknown item"))
 	return mux
 }
