@@ -3,7 +3,6 @@ package jsonrpc_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -15,7 +14,7 @@ import (
 
 // repeater answers with a text of so many bytes.
 func repeater(limit int) *jsonrpc.Mux {
-	mux := &jsonrpc.Mux{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), MaxReply: limit}
+	mux := &jsonrpc.Mux{Logger: slog.New(slog.DiscardHandler), MaxReply: limit}
 	mux.Handle("repeat", jsonrpc.Func(func(_ context.Context, in []int) (string, error) {
 		return strings.Repeat("x", in[0]), nil
 	}))

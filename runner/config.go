@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"reflect"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
+	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -31,6 +33,11 @@ type Config struct {
 	MaxQueue        int           `split_words:"true" default:"100000" desc:"How many messages may wait for one service; further ones are refused at once."`
 	RedisTLS        string        `split_words:"true" desc:"For rediss://: verify (if unset), insecure, or pin: and the SHA-256 of the server's public key in hex."`
 	ArticleServices []string      `split_words:"true" desc:"Services, separated by commas, whose workers speak the bare wire: LPUSH a request, BRPOP its id."`
+	ArticleMethods  []string      `split_words:"true" desc:"Methods of these services that may be called through web, as calculator.add, or calculator.* for all, separated by commas. Their workers cannot tell which are public."`
+	Hosts           []string      `split_words:"true" desc:"The names by which web may be called, separated by commas; * is any. If unset: localhost on a loopback address, elsewhere any."`
+	Origins         []string      `split_words:"true" desc:"Sites, separated by commas, whose pages may call web from a browser, as https://app.example.com."`
+	MaxBody         int           `split_words:"true" default:"1048576" desc:"The longest body that web takes, in bytes; JOURNEYMAN_MAX_MESSAGE bounds it, too."`
+	MaxBatch        int           `split_words:"true" default:"50" desc:"How many requests a batch may hold that comes through web."`
 	Bind            string        `split_words:"true" desc:"The IP address on which web listens, and over HTTP a service. Every address on a platform, 127.0.0.1 elsewhere."`
 	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that callers of web must show, and over HTTP callers of a service; ours show the first. Needed on a platform."`
 	LogLevel        slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error."`
@@ -139,13 +146,15 @@ func shown(v any) string {
 
 // trim drops the blanks and empty members of lists: "a, b," is two services.
 func (c *Config) trim() {
-	for i, s := range c.ArticleServices {
-		c.ArticleServices[i] = strings.TrimSpace(s)
-	}
 	for i, s := range c.APIKeys {
 		c.APIKeys[i] = Secret(strings.TrimSpace(string(s)))
 	}
-	c.ArticleServices = slices.DeleteFunc(c.ArticleServices, func(s string) bool { return s == "" })
+	for _, list := range []*[]string{&c.ArticleServices, &c.ArticleMethods, &c.Hosts, &c.Origins} {
+		for i, s := range *list {
+			(*list)[i] = strings.TrimSpace(s)
+		}
+		*list = slices.DeleteFunc(*list, func(s string) bool { return s == "" })
+	}
 	c.APIKeys = slices.DeleteFunc(c.APIKeys, func(s Secret) bool { return s == "" })
 }
 
@@ -180,6 +189,15 @@ func (c *Config) check() (faults []fault) {
 	demand(c.Bind == "" || net.ParseIP(c.Bind) != nil, "JOURNEYMAN_BIND", c.Bind, "an IP address such as 0.0.0.0 or ::1")
 	demand(slices.Contains([]string{"auto", "text", "json", "pretty"}, c.LogFormat), "JOURNEYMAN_LOG_FORMAT", c.LogFormat, "auto, text, json or pretty")
 	demand(c.Port >= 0 && c.Port <= 65535, "PORT", c.Port, "0 to 65535")
+	demand(c.MaxBody >= 1024, "JOURNEYMAN_MAX_BODY", c.MaxBody, "1024 bytes or more")
+	demand(c.MaxBatch >= 1 && c.MaxBatch <= jsonrpc.MaxBatch, "JOURNEYMAN_MAX_BATCH", c.MaxBatch, fmt.Sprintf("1 to %d", jsonrpc.MaxBatch))
+	for _, origin := range c.Origins {
+		demand(http.NewCrossOriginProtection().AddTrustedOrigin(origin) == nil, "JOURNEYMAN_ORIGINS", origin, "origins such as https://app.example.com")
+	}
+	for _, name := range c.ArticleMethods {
+		service, method, _ := strings.Cut(name, ".")
+		demand(slices.Contains(c.ArticleServices, service) && method != "", "JOURNEYMAN_ARTICLE_METHODS", name, "SERVICE.METHOD of a service in JOURNEYMAN_ARTICLE_SERVICES")
+	}
 	for _, name := range c.ArticleServices {
 		demand(transports.CheckName(name) == nil, "JOURNEYMAN_ARTICLE_SERVICES", name, "names of 1 to 24 letters a-z")
 	}

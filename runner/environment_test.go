@@ -76,7 +76,7 @@ func goldenIn(t *testing.T) func(file, got string) {
 func TestDefaults(t *testing.T) {
 	isolate(t, nil)
 	e := readEnvironment(".")
-	want := Config{Concurrency: 64, Drain: 4 * time.Second, Timeout: 25 * time.Second, MaxMessage: 8 << 20, MaxQueue: 100_000, LogFormat: "auto", Port: 5000}
+	want := Config{Concurrency: 64, Drain: 4 * time.Second, Timeout: 25 * time.Second, MaxMessage: 8 << 20, MaxQueue: 100_000, MaxBody: 1 << 20, MaxBatch: 50, LogFormat: "auto", Port: 5000}
 	if d := cmp.Diff(want, e.config); d != "" || len(e.faults)+len(e.warnings) > 0 {
 		t.Errorf("config (-want +got):\n%s\nfaults %q, warnings %q", d, e.faults, e.warnings)
 	}
@@ -117,6 +117,10 @@ func TestFaults(t *testing.T) {
 		"JOURNEYMAN_MAX_MESSAGE":      "8MiB",
 		"JOURNEYMAN_MAX_QUEUE":        "-1",
 		"JOURNEYMAN_ARTICLE_SERVICES": "ok,NotOk",
+		"JOURNEYMAN_ARTICLE_METHODS":  "ok.add,other.add",
+		"JOURNEYMAN_ORIGINS":          "https://ok.example,https://no.example/path",
+		"JOURNEYMAN_MAX_BODY":         "12",
+		"JOURNEYMAN_MAX_BATCH":        "0",
 		"JOURNEYMAN_BIND":             "example.com:80",
 		"JOURNEYMAN_API_KEYS":         " , ,",
 		"JOURNEYMAN_NAMESPACE":        "two words",
@@ -130,6 +134,7 @@ func TestFaults(t *testing.T) {
 		"JOURNEYMAN_URL", "JOURNEYMAN_TRANSPORT", "JOURNEYMAN_CONCURRENCY", "JOURNEYMAN_DRAIN", "JOURNEYMAN_TIMEOUT",
 		"JOURNEYMAN_MAX_MESSAGE", "JOURNEYMAN_MAX_QUEUE", "JOURNEYMAN_ARTICLE_SERVICES", "JOURNEYMAN_BIND", "JOURNEYMAN_LOG_LEVEL", "JOURNEYMAN_LOG_FORMAT", "PORT",
 		"JOURNEYMAN_API_KEYS", "JOURNEYMAN_NAMESPACE", "JOURNEYMAN_REDIS_TLS",
+		"JOURNEYMAN_ARTICLE_METHODS", "JOURNEYMAN_ORIGINS", "JOURNEYMAN_MAX_BODY", "JOURNEYMAN_MAX_BATCH",
 	} {
 		if n := len(slices.DeleteFunc(slices.Clone(e.faults), func(f string) bool { return !strings.HasPrefix(f, name+" ") })); n != 1 {
 			t.Errorf("%d faults of %s in:\n%s", n, name, strings.Join(e.faults, "\n"))
