@@ -2,9 +2,7 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -63,20 +61,6 @@ func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 		return
 	}
 	g.forward(w, r, &p)
-}
-
-// readBody reads what the gateway takes. If ok is false, it has answered.
-func (g *gateway) readBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.MaxBody))
-	if err == nil {
-		return body, true
-	}
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		refuse(w, http.StatusRequestEntityTooLarge, CodeTooLarge, fmt.Sprintf("a body may have at most %d bytes", g.MaxBody))
-	} else {
-		refuse(w, http.StatusBadRequest, CodeRefused, "the body ended too early")
-	}
-	return nil, false
 }
 
 // forward hands a question to the service and answers with what comes of it.
