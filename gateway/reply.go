@@ -73,6 +73,9 @@ func notBegun(code int) string {
 
 // refuse answers when no request has been read.
 func refuse(w http.ResponseWriter, status, code int, message string) {
+	if word := notBegun(code); word != "" {
+		w.Header().Set("Journeyman-Refused", word)
+	}
 	send(w, status, jsonrpc.EncodeError(null, jsonrpc.Errorf(code, "%s", message)))
 }
 
