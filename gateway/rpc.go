@@ -80,6 +80,7 @@ func (g *gateway) forward(w http.ResponseWriter, r *http.Request, service string
 	default:
 		err = g.Caller.Send(ctx, service, m)
 	}
+	g.observe(service, q.method(), reply, err, time.Since(began))
 	log := g.Log.With("to", service, "method", q.method(), "requests", len(q.requests), "ms", time.Since(began).Milliseconds())
 	switch {
 	case err != nil && r.Context().Err() != nil:

@@ -59,7 +59,7 @@ func (t *Transport) Services(ctx context.Context) ([]transports.ServiceStatus, e
 func (q *queue) status(name string) transports.ServiceStatus {
 	q.promote(time.Now())
 	s := transports.ServiceStatus{
-		Name: name, Paused: q.paused,
+		Name: name, Paused: q.paused, Dated: true,
 		Waiting: count(q.ready.Len()), InFlight: count(0), Delayed: count(0), Retries: count(0),
 		Suspects: count(q.suspects.Len()), Dead: count(len(q.dead)), Consumers: count(len(q.workers)),
 	}

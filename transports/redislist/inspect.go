@@ -75,7 +75,7 @@ func (t *Transport) inspection(ctx context.Context, name string) ask {
 
 // statusOf reads the answer of inspect.lua. With an error the status has a name only.
 func (t *Transport) statusOf(name string, cmd *redis.Cmd) (transports.ServiceStatus, error) {
-	status := transports.ServiceStatus{Name: name, Workers: []transports.WorkerStatus{}}
+	status := transports.ServiceStatus{Name: name, Dated: true, Workers: []transports.WorkerStatus{}}
 	answer, err := cmd.Slice()
 	const fixed = 9 // what stands in front of the workers
 	if err != nil {
