@@ -64,8 +64,12 @@ func (q *queue) status(name string) transports.ServiceStatus {
 		Suspects: count(q.suspects.Len()), Dead: count(len(q.dead)), Consumers: count(len(q.workers)),
 	}
 	if e := q.ready.Front(); e != nil {
-		enqueued := e.Value.(*job).message.Enqueued
-		s.Oldest = &enqueued
+		next := e.Value.(*job)
+		since := next.message.Enqueued
+		if next.due.After(since) {
+			since = next.due
+		}
+		s.Oldest = &since
 	}
 	for _, j := range q.later {
 		if j.message.Failures > 0 {
