@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -46,7 +47,7 @@ func (g *gateway) visited(next func(http.ResponseWriter, *http.Request)) http.Ha
 		r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
 		next(seen, r)
 		level := slog.LevelInfo
-		if room, _ := roomOf(r); room == "livez" || room == "readyz" {
+		if room, _ := roomOf(r); slices.Contains([]string{"livez", "readyz", "metrics", "scaling.json", "hirefire"}, room) {
 			level = slog.LevelDebug // several times a minute, for ever
 		}
 		g.Log.Log(r.Context(), level, "request", append([]any{

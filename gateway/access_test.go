@@ -46,7 +46,8 @@ func TestAccessLog(t *testing.T) {
 	if log.Len() > 0 {
 		t.Errorf("probes are logged:\n%s", &log)
 	}
-	post(t, o, "/hirefire/s3cret/info?token=s3cret", "", method("GET"))
+	debug := gateway.Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	post(t, debug, "/hirefire/s3cret/info?token=s3cret", "", method("GET"))
 	post(t, o, "/tickets/calculator.s3cret", "", method("GET"))
 	post(t, o, "/rpc/calculator?key=s3cret", add, header("Authorization", "Bearer s3cret"))
 	if strings.Contains(log.String(), "s3cret") || strings.Count(log.String(), "msg=request") != 3 {

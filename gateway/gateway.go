@@ -4,6 +4,10 @@
 //	POST /rpc/SERVICE   a call, a notification or a batch, as application/json
 //	GET  /livez         200 while the process serves
 //	GET  /readyz        200 while calls can be passed on, 503 otherwise
+//	GET  /metrics       of all services and of this process, for Prometheus
+//	GET  /scaling.json  what waits for each service and for how long, for autoscalers
+//	GET  /openrpc/SERVICE.json   the public methods of a service
+//	GET  /hirefire/TOKEN/info    what HireFire scales by; with a token set alone
 //
 // # Status codes
 //
@@ -70,6 +74,12 @@ type Options struct {
 	MaxBatch int           // members of a batch; 0 means 50
 	Timeout  time.Duration // for a call; 0 means 25 s. A Journeyman-Timeout header (milliseconds) lowers it
 
+	Services []string // names that the app has: they are reported on even while nobody has announced them
+	Version  string   // of the app, for metrics
+
+	HireFireToken string // if set, HireFire is answered, which shows it
+	HireFireSize  bool   // HireFire is told how many messages wait, rather than for how long
+
 	Log *slog.Logger // never sees bodies; nil means slog.Default()
 }
 
@@ -97,6 +107,7 @@ func New(o Options) http.Handler {
 		}
 	}
 	g.handler = g.shared(g.visited(g.route))
+	g.lookout, g.meter = newLookout(o.Caller, o.Services), newMeter(o.Version, o.Services)
 	for _, key := range o.Keys {
 		g.keys = append(g.keys, sha256.Sum256([]byte(key)))
 	}
@@ -109,6 +120,8 @@ type gateway struct {
 	handler http.Handler
 	keys    [][sha256.Size]byte
 	origins *http.CrossOriginProtection
+	lookout *lookout
+	meter   *meter
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.handler.ServeHTTP(w, r) }
@@ -130,6 +143,14 @@ func (g *gateway) route(w http.ResponseWriter, r *http.Request) {
 		g.probe(w, r, nil)
 	case room == "readyz" && rest == "":
 		g.probe(w, r, g.Ready)
+	case room == "metrics" && rest == "":
+		g.metrics(w, r)
+	case room == "scaling.json" && rest == "":
+		g.scaling(w, r)
+	case room == "openrpc" && strings.HasSuffix(rest, ".json"):
+		g.openRPC(w, r, strings.TrimSuffix(rest, ".json"))
+	case room == "hirefire" && g.forHireFire(r, rest):
+		g.hireFire(w, r)
 	default:
 		refuse(w, http.StatusNotFound, CodeRefused, "nothing is here; calls go to POST /rpc/SERVICE")
 	}

@@ -69,7 +69,9 @@ func (g *gateway) forward(w http.ResponseWriter, r *http.Request, p *passage) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.timeout + writeMargin))
 	ctx, cancel := context.WithTimeout(r.Context(), p.timeout)
 	defer cancel()
+	began := time.Now()
 	reply, err := g.ask(ctx, p, g.message(r, p))
+	g.observe(p.service, p.method(), reply, err, time.Since(began))
 	switch {
 	case err != nil && r.Context().Err() != nil:
 		note(r, "gone", true) // and with it whoever would read an answer

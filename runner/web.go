@@ -52,6 +52,9 @@ func (a *app) web(c *cli.Context, _ []string) error {
 		MaxBatch: s.env.config.MaxBatch,
 		Timeout:  s.env.config.Timeout,
 		Log:      s.log,
+
+		Services: a.names(), Version: buildVersion(),
+		HireFireToken: string(s.env.config.HirefireToken), HireFireSize: s.env.config.HirefireMetric == "size",
 	})}
 	server := gateway.Server("", g)
 	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
