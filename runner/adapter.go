@@ -53,6 +53,9 @@ func (a *adapter) handle(ctx context.Context, m transports.Message) transports.O
 	if isOutside(m) {
 		ctx = jsonrpc.Outside(ctx, nil)
 	}
+	if a.mux.OnError != nil {
+		ctx = jsonrpc.WithDelivery(ctx, jsonrpc.Delivery{Message: m.ID, Attempt: m.Failures + 1})
+	}
 	var settler transports.Settler
 	if !isBatch(m.Body) {
 		settler = transports.SettlerOf(ctx)
