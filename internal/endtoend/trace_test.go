@@ -66,7 +66,7 @@ func testTrace(t *testing.T, settings ...string) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("traceparent", "00-"+outerTrace+"-"+outerSpan+"-01")
+	r.Header.Set("Traceparent", "00-"+outerTrace+"-"+outerSpan+"-01")
 	reply, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -150,8 +150,8 @@ func TestTraceOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("traceparent", "00-"+outerTrace+"-"+outerSpan+"-01")
-	r.Header.Set("baggage", "user=eve")
+	r.Header.Set("Traceparent", "00-"+outerTrace+"-"+outerSpan+"-01")
+	r.Header.Set("Baggage", "user=eve")
 	reply, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)

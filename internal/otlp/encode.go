@@ -59,21 +59,21 @@ func span(s trace.ReadOnlySpan) (m message) {
 		m.bytes(4, id[:])
 	}
 	m.string(5, s.Name())
-	m.varint(6, uint64(s.SpanKind())) // the API counts the kinds as the protocol does
+	m.int(6, int(s.SpanKind())) // the API counts the kinds as the protocol does
 	m.fixed64(7, uint64(s.StartTime().UnixNano()))
 	m.fixed64(8, uint64(s.EndTime().UnixNano()))
 	for _, a := range s.Attributes() {
 		m.message(9, keyValue(a))
 	}
-	m.varint(10, uint64(s.DroppedAttributes()))
+	m.int(10, s.DroppedAttributes())
 	for _, e := range s.Events() {
 		m.message(11, event(e))
 	}
-	m.varint(12, uint64(s.DroppedEvents()))
+	m.int(12, s.DroppedEvents())
 	for _, l := range s.Links() {
 		m.message(13, link(l))
 	}
-	m.varint(14, uint64(s.DroppedLinks()))
+	m.int(14, s.DroppedLinks())
 	m.message(15, status(s.Status()))
 	m.fixed32(16, flags(own.TraceFlags(), parent))
 	return m
@@ -85,7 +85,7 @@ func event(e trace.Event) (m message) {
 	for _, a := range e.Attributes {
 		m.message(3, keyValue(a))
 	}
-	m.varint(4, uint64(e.DroppedAttributeCount))
+	m.int(4, e.DroppedAttributeCount)
 	return m
 }
 
@@ -95,7 +95,7 @@ func link(l trace.Link) (m message) {
 	for _, a := range l.Attributes {
 		m.message(4, keyValue(a))
 	}
-	m.varint(5, uint64(l.DroppedAttributeCount))
+	m.int(5, l.DroppedAttributeCount)
 	m.fixed32(6, flags(l.SpanContext.TraceFlags(), l.SpanContext))
 	return m
 }
@@ -105,9 +105,9 @@ func status(s trace.Status) (m message) {
 	m.string(2, s.Description)
 	switch s.Code {
 	case codes.Ok:
-		m.varint(3, 1)
+		m.int(3, 1)
 	case codes.Error:
-		m.varint(3, 2)
+		m.int(3, 2)
 	case codes.Unset:
 	}
 	return m
@@ -147,7 +147,7 @@ func value(v attribute.Value) (m message) {
 		m.uvarint(bit(v.AsBool()))
 	case attribute.INT64:
 		m.tag(3, varint)
-		m.uvarint(uint64(v.AsInt64()))
+		m.signed(v.AsInt64())
 	case attribute.FLOAT64:
 		m.float(4, v.AsFloat64())
 	case attribute.MAP:
@@ -158,7 +158,7 @@ func value(v attribute.Value) (m message) {
 		m.message(6, list)
 	case attribute.BYTESLICE:
 		m.message(7, v.AsByteSlice())
-	case attribute.EMPTY:
+	case attribute.EMPTY: // has no field at all
 	default:
 		var list message
 		for _, one := range elements(v) {
@@ -171,7 +171,7 @@ func value(v attribute.Value) (m message) {
 
 // elements returns what a value holds that is a list of others.
 func elements(v attribute.Value) []attribute.Value {
-	switch v.Type() {
+	switch v.Type() { //nolint:exhaustive // the others hold none
 	case attribute.SLICE:
 		return v.AsSlice()
 	case attribute.STRINGSLICE:
@@ -183,7 +183,7 @@ func elements(v attribute.Value) []attribute.Value {
 	case attribute.FLOAT64SLICE:
 		return each(v.AsFloat64Slice(), attribute.Float64Value)
 	}
-	return []attribute.Value{attribute.StringValue(v.Emit())} // a type that came after this was written
+	return []attribute.Value{attribute.StringValue(v.String())} // a type that came after this was written
 }
 
 func each[T any](list []T, of func(T) attribute.Value) []attribute.Value {

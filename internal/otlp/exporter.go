@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -107,7 +108,7 @@ func (e *Exporter) send(ctx context.Context, body []byte) error {
 			return err
 		}
 		if after == 0 {
-			after = pause/2 + rand.N(pause) //nolint:gosec // only so that processes do not come at once
+			after = pause/2 + rand.N(pause) // so that not all processes come at once
 		}
 		timer := time.NewTimer(after)
 		select {
@@ -126,9 +127,7 @@ func (e *Exporter) post(ctx context.Context, body []byte) (after time.Duration, 
 	if err != nil {
 		return 0, false, errors.New("the address cannot be used") // the error would show it
 	}
-	for name, values := range e.settings.Header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, e.settings.Header)
 	r.Header.Set("Content-Type", "application/x-protobuf")
 	r.Header.Set("User-Agent", "journeyman")
 	if e.settings.Gzip {

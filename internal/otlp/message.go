@@ -19,14 +19,19 @@ const (
 	fixed32         = 5
 )
 
-func (m *message) tag(field, kind int) { m.uvarint(uint64(field)<<3 | uint64(kind)) }
+func (m *message) tag(field, kind int) { m.signed(int64(field)<<3 | int64(kind)) }
 
 func (m *message) uvarint(v uint64) { *m = binary.AppendUvarint(*m, v) }
 
-func (m *message) varint(field int, v uint64) {
+// signed writes a number of type int64, which for one below zero is ten bytes long.
+func (m *message) signed(v int64) {
+	m.uvarint(uint64(v)) //nolint:gosec // in two's complement, as the encoding wants it
+}
+
+func (m *message) int(field, v int) {
 	if v != 0 {
 		m.tag(field, varint)
-		m.uvarint(v)
+		m.signed(int64(v))
 	}
 }
 

@@ -34,12 +34,12 @@ func read(t *testing.T, env map[string]string) otlp.Settings {
 	return s
 }
 
-// export sends the spans that make makes.
-func export(t *testing.T, e *otlp.Exporter, make func(*trace.TracerProvider)) {
+// export sends the spans that fill makes.
+func export(t *testing.T, e *otlp.Exporter, fill func(*trace.TracerProvider)) {
 	t.Helper()
 	provider := trace.NewTracerProvider(trace.WithSyncer(e), trace.WithSampler(trace.AlwaysSample()),
 		trace.WithResource(resource.NewSchemaless(attribute.String("service.name", "tester"), attribute.Int("n", 7))))
-	make(provider)
+	fill(provider)
 	if err := provider.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -174,7 +175,7 @@ func value(v *common.AnyValue) string {
 	case *common.AnyValue_IntValue:
 		return fmt.Sprint(v.IntValue)
 	case *common.AnyValue_BoolValue:
-		return fmt.Sprint(v.BoolValue)
+		return strconv.FormatBool(v.BoolValue)
 	case *common.AnyValue_DoubleValue:
 		return fmt.Sprint(v.DoubleValue)
 	}

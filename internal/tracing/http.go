@@ -3,7 +3,6 @@ package tracing
 import (
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -48,8 +47,10 @@ func (t *Tracing) Handler(next http.Handler, route func(path string) string) htt
 // header but the browser's name is among them: keys travel there.
 func request(r *http.Request, route string) (name string, attrs []attribute.KeyValue) {
 	method := r.Method
-	if !slices.Contains(methods, method) {
-		attrs = append(attrs, conventions.HTTPRequestMethodOriginal(method))
+	switch method {
+	case "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE": // those that the conventions know
+	default:
+		attrs = append(attrs, conventions.HTTPRequestMethodOriginal(brief(method)))
 		method = other
 	}
 	scheme := "http"
@@ -62,19 +63,16 @@ func request(r *http.Request, route string) (name string, attrs []attribute.KeyV
 	}
 	attrs = append(attrs,
 		conventions.HTTPRequestMethodKey.String(method), conventions.HTTPRoute(route),
-		conventions.URLPath(r.URL.Path), conventions.URLScheme(scheme), conventions.ServerAddress(host),
+		conventions.URLPath(brief(r.URL.Path)), conventions.URLScheme(scheme), conventions.ServerAddress(host),
 	)
 	if agent := r.UserAgent(); agent != "" {
-		attrs = append(attrs, conventions.UserAgentOriginal(agent))
+		attrs = append(attrs, conventions.UserAgentOriginal(brief(agent)))
 	}
 	if method == other {
 		method = "HTTP" // so the conventions have it
 	}
 	return method + " " + route, attrs
 }
-
-// methods are those that the conventions know.
-var methods = []string{"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 
 // A statusWriter remembers the status. What else a ResponseWriter can do, it does by
 // http.ResponseController, which asks for Unwrap.

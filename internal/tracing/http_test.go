@@ -53,8 +53,8 @@ func TestRequestSpans(t *testing.T) {
 				}
 			}), route)
 			r := httptest.NewRequestWithContext(t.Context(), tt.method, "http://shop.example:5000"+tt.path, nil)
-			r.Header.Set("traceparent", parent)
-			r.Header.Set("baggage", "user=eve")
+			r.Header.Set("Traceparent", parent)
+			r.Header.Set("Baggage", "user=eve")
 			r.Header.Set("User-Agent", "curl/8")
 			r.Header.Set("X-Forwarded-Proto", "https")
 			h.ServeHTTP(httptest.NewRecorder(), r)

@@ -140,7 +140,7 @@ func TestCallSpans(t *testing.T) {
 // say puts a span on a line, and takes for granted what all of them have.
 func say(t *testing.T, s otlptest.Span) string {
 	t.Helper()
-	text := fmt.Sprintf("%s %s %s(%s)", s.Kind, s.Name, s.Status, s.State)
+	text := []string{s.Kind, s.Name, fmt.Sprintf("%s(%s)", s.Status, s.State)}
 	want := map[string]string{"rpc.system.name": "jsonrpc", "jsonrpc.protocol.version": "2.0", "server.address": "calculator"}
 	if s.Kind == "SERVER" {
 		want["messaging.message.id"] = "m1"
@@ -150,7 +150,7 @@ func say(t *testing.T, s otlptest.Span) string {
 		{"journeyman.batch.members", "members"}, {"journeyman.attempt", "attempt"}, {"journeyman.verdict", "verdict"},
 	} {
 		if v, has := s.Attributes[a.name]; has {
-			text += " " + a.short + "=" + v
+			text = append(text, a.short+"="+v)
 			want[a.name] = v
 		}
 	}
@@ -160,13 +160,14 @@ func say(t *testing.T, s otlptest.Span) string {
 	case s.Name != "jsonrpc":
 		want["rpc.method"] = s.Name
 	}
+	said := strings.Join(text, " ")
 	if diff := cmp.Diff(want, s.Attributes); diff != "" {
-		t.Errorf("attributes of %s (-want +got):\n%s", text, diff)
+		t.Errorf("attributes of %s (-want +got):\n%s", said, diff)
 	}
 	if strings.Contains(fmt.Sprint(s), "geheim") {
 		t.Errorf("the span tells what callers may not read: %+v", s)
 	}
-	return text
+	return said
 }
 
 // A call is part of its caller's trace. What runs later, or again, has a link to it.

@@ -39,7 +39,7 @@ func (t *Tracing) Begin(ctx context.Context, service string, m transports.Messag
 			opts = append(opts, api.WithLinks(api.Link{SpanContext: sender}))
 		}
 	}
-	ctx, _ = t.tracer.Start(ctx, name, opts...)
+	ctx, _ = t.tracer.Start(ctx, name, opts...) //nolint:spancheck // End finds it in the context
 	return ctx
 }
 
