@@ -152,10 +152,12 @@ func (m *Mux) refusal(ctx context.Context, r *request) (e *Error) {
 		if v := recover(); v != nil {
 			m.logger().ErrorContext(ctx, "handler returned a broken error", "method", r.method, "id", id,
 				"type", fmt.Sprintf("%T", r.err), "panic", v)
+			m.reportBroken(ctx, r, id, r.err, v)
 			e, r.err = internal, internal
 		}
 	}()
 	if e := public(r.err); e != nil {
+		m.reportPublic(ctx, r)
 		return e
 	}
 	attrs := []any{"method", r.method, "id", id, "err", r.err.Error()}
@@ -163,6 +165,7 @@ func (m *Mux) refusal(ctx context.Context, r *request) (e *Error) {
 		attrs = append(attrs, "stack", string(p.stack))
 	}
 	m.logger().ErrorContext(ctx, "handler failed", attrs...)
+	m.reportInternal(ctx, r, id)
 	return internal
 }
 

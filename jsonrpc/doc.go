@@ -38,7 +38,8 @@
 //
 // All other errors, and panics, are "Internal error" to the caller, with an id
 // under which the log has the rest. The one exception are the two errors of
-// package context, which have codes: [CodeTimeout] and [CodeCanceled].
+// package context, which have codes: [CodeTimeout] and [CodeCanceled]. A service that
+// collects errors, as Sentry does, is told of them by [Mux].OnError.
 //
 // # Middleware
 //

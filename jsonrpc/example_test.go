@@ -114,6 +114,29 @@ func ExampleEncodeCall() {
 	// {"jsonrpc":"2.0","id":"k1","method":"add","params":{"a":1,"b":5.1}} <nil>
 }
 
+// Errors go to a service that collects them. With Sentry's library, say, the function is
+//
+//	hub := sentry.CurrentHub().Clone()
+//	hub.Scope().SetTags(map[string]string{"method": f.Method, "id": f.ID, "trace": f.Trace})
+//	hub.CaptureException(f.Err)
+func ExampleMux_OnError() {
+	mux := jsonrpc.Mux{Logger: slog.New(slog.DiscardHandler)}
+	mux.OnError = func(_ context.Context, f jsonrpc.Failure) {
+		fmt.Printf("%s failed at attempt %d: %v (with a stack: %t)\n", f.Method, f.Attempt, f.Err, f.Stack != nil)
+	}
+	mux.Handle("mail", jsonrpc.Raw(func(context.Context, json.RawMessage) (any, error) {
+		return nil, errors.New("the mail server is busy")
+	}))
+	mux.Handle("head", jsonrpc.Func(func(_ context.Context, list []int) (int, error) { return list[0], nil }))
+
+	ctx := jsonrpc.WithDelivery(context.Background(), jsonrpc.Delivery{Attempt: 2}) // package runner does it
+	mux.Answer(ctx, []byte(`{"jsonrpc":"2.0","method":"mail"}`))
+	mux.Answer(ctx, []byte(`{"jsonrpc":"2.0","id":1,"method":"head","params":[]}`))
+	// Output:
+	// mail failed at attempt 2: the mail server is busy (with a stack: false)
+	// head failed at attempt 2: panic: runtime error: index out of range [0] with length 0 (with a stack: true)
+}
+
 // What a failed notification is tried again for, and what not.
 func ExampleRetry() {
 	mux := jsonrpc.Mux{Logger: slog.New(slog.DiscardHandler)}

@@ -33,6 +33,14 @@ type Mux struct {
 	Version string       // for rpc.discover
 	Logger  *slog.Logger // for panics, for errors that callers may not read, and for stuck handlers; nil: slog.Default()
 
+	// OnError, if it is set, is told what Logger is told, for a
+	// service that collects errors: panics, errors that callers may not read, failed
+	// notifications, each time that they fail, and handlers that are found to be stuck.
+	// ctx is the handler's, with its values, and may have ended. The caller waits while
+	// OnError runs, so it should hand the failure over and return. One that panics is
+	// logged, and does no other harm.
+	OnError func(ctx context.Context, f Failure)
+
 	// Timeout is the deadline of methods that have none of their own, where ctx has
 	// none either; without it (0 or less) they have none. Package runner takes
 	// JOURNEYMAN_TIMEOUT then.

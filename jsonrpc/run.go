@@ -129,6 +129,7 @@ func (r *run) outwait() {
 		what = "handler does not return; waiting for it"
 	}
 	mux.logger().ErrorContext(r, what, "method", r.entry.name, "key", Key(r), "after", r.age().String(), "stuck", len(mux.Stuck()))
+	mux.report(r, Failure{Method: r.entry.name, Err: r.stuckError()})
 	if !atOnce {
 		select {
 		case <-r.returned:
@@ -142,7 +143,9 @@ func (r *run) outwait() {
 	j := r.job
 	go j.work() // in place of the goroutine that the handler keeps
 	r.request.abandoned = !atOnce
-	j.conclude(r, r.request, nil, fmt.Errorf("%w, %v after it began", ErrStuck, r.age()))
+	j.conclude(r, r.request, nil, r.stuckError())
 }
+
+func (r *run) stuckError() error { return fmt.Errorf("%w, %v after it began", ErrStuck, r.age()) }
 
 func (r *run) age() time.Duration { return time.Since(r.began).Round(time.Millisecond) }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/tracing"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -22,6 +23,8 @@ type adapter struct {
 	instance string             // named in the history of what failed here
 	locator  transports.Locator // nil: nobody knows what other workers serve
 	forgets  bool               // nothing is kept for another attempt, or among dead letters
+	tracing  *tracing.Tracing   // nil: it is off
+	methods  map[string]bool    // by which tracing knows what a method is
 	log      *slog.Logger
 	running  atomic.Int64
 
@@ -53,6 +56,12 @@ func (a *adapter) handle(ctx context.Context, m transports.Message) transports.O
 	if isOutside(m) {
 		ctx = jsonrpc.Outside(ctx, nil)
 	}
+	if a.tracing != nil {
+		ctx = a.tracing.Begin(ctx, a.service, m, a.methods)
+	}
+	if a.mux.OnError != nil {
+		ctx = jsonrpc.WithDelivery(ctx, jsonrpc.Delivery{Message: m.ID, Attempt: m.Failures + 1, Trace: tracing.TraceID(ctx)})
+	}
 	var settler transports.Settler
 	if !isBatch(m.Body) {
 		settler = transports.SettlerOf(ctx)
@@ -76,7 +85,7 @@ func isBatch(body []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(body, " \
 func (a *adapter) safeOutcome(ctx context.Context, m transports.Message, answer jsonrpc.Answer, start time.Time) (out transports.Outcome) {
 	defer func() {
 		if v := recover(); v != nil {
-			a.log.Error("a handler's error panicked, request buried", append(about(m.ID, m.Method, m.Key), "panic", v, "stack", string(debug.Stack()))...)
+			a.log.ErrorContext(ctx, "a handler's error panicked, request buried", append(about(m.ID, m.Method, m.Key), "panic", v, "stack", string(debug.Stack()))...)
 			out = transports.Outcome{Verdict: transports.Bury, Err: fmt.Errorf("panic: %v", v)}
 		}
 	}()
@@ -85,8 +94,16 @@ func (a *adapter) safeOutcome(ctx context.Context, m transports.Message, answer 
 
 // outcome says what becomes of a message after the mux has answered it.
 func (a *adapter) outcome(ctx context.Context, m transports.Message, answer jsonrpc.Answer, start time.Time) transports.Outcome {
+	out := a.decide(ctx, m, answer, start)
+	if a.tracing != nil {
+		a.tracing.End(ctx, answer, out)
+	}
+	return out
+}
+
+func (a *adapter) decide(ctx context.Context, m transports.Message, answer jsonrpc.Answer, start time.Time) transports.Outcome {
 	if !start.IsZero() {
-		a.log.Debug("answered", "method", m.Method, "id", m.ID, "ms", time.Since(start).Milliseconds())
+		a.log.DebugContext(ctx, "answered", "method", m.Method, "id", m.ID, "ms", time.Since(start).Milliseconds())
 	}
 	if a.isElsewhere(ctx, m, answer) {
 		return transports.Outcome{Verdict: transports.NotMine}
@@ -116,12 +133,12 @@ func (a *adapter) unanswered(ctx context.Context, m transports.Message, answer j
 	case batch:
 		for _, r := range replies {
 			if r.Error != nil && m.Unread {
-				a.log.Error("call in a retried dead letter failed, and nobody reads its reply", "id", m.ID, "call", string(r.ID), "err", brief(r.Error))
+				a.log.ErrorContext(ctx, "call in a retried dead letter failed, and nobody reads its reply", "id", m.ID, "call", string(r.ID), "err", brief(r.Error))
 			}
 		}
 		return out, false
 	case answer.Abandoned != nil:
-		return a.suspect(m, m.Method, answer.Abandoned), true
+		return a.suspect(ctx, m, m.Method, answer.Abandoned), true
 	case replies[0].Error == nil:
 		return out, false
 	case interrupted(ctx):
@@ -129,15 +146,15 @@ func (a *adapter) unanswered(ctx context.Context, m transports.Message, answer j
 	}
 	// Its caller was told long ago. Without this a retry that fails would be the end of it.
 	why := brief(replies[0].Error)
-	a.log.Error("retried call failed; it is in the dead-letter list again", append(about(m.ID, m.Method, m.Key), "err", why)...)
+	a.log.ErrorContext(ctx, "retried call failed; it is in the dead-letter list again", append(about(m.ID, m.Method, m.Key), "err", why)...)
 	return transports.Outcome{Verdict: transports.Bury, Err: why}, true
 }
 
 // suspect returns the outcome of a message whose handler does not return, while the
 // process ends because of it: as if the worker had died of it, the message is run
 // apart from others, and not for ever.
-func (a *adapter) suspect(m transports.Message, method string, why error) transports.Outcome {
-	a.log.Error("left to another process, with its handler still running", append(about(m.ID, method, m.Key), "err", why)...)
+func (a *adapter) suspect(ctx context.Context, m transports.Message, method string, why error) transports.Outcome {
+	a.log.ErrorContext(ctx, "left to another process, with its handler still running", append(about(m.ID, method, m.Key), "err", why)...)
 	return transports.Outcome{Verdict: transports.Suspect, Err: why}
 }
 

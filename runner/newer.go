@@ -35,7 +35,7 @@ func (a *adapter) isElsewhere(ctx context.Context, m transports.Message, answer 
 		return false
 	}
 	if now, last := time.Now().UnixNano(), a.elsewhere.Load(); now-last >= int64(remindEvery) && a.elsewhere.CompareAndSwap(last, now) {
-		a.log.Info("leaving messages to workers that know their method; is this process the older one in a deploy?", "method", method)
+		a.log.InfoContext(ctx, "leaving messages to workers that know their method; is this process the older one in a deploy?", "method", method)
 	}
 	pause := time.NewTimer(stepAside)
 	defer pause.Stop()

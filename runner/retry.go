@@ -17,18 +17,18 @@ import (
 func (a *adapter) failedAlone(ctx context.Context, m transports.Message, n jsonrpc.Notification) transports.Outcome {
 	n.Err = brief(n.Err)
 	if errors.Is(n.Err, jsonrpc.ErrStuck) {
-		return a.suspect(m, n.Method, n.Err)
+		return a.suspect(ctx, m, n.Method, n.Err)
 	}
 	if interrupted(ctx) || errors.Is(n.Err, jsonrpc.ErrNotBegun) {
 		return transports.Outcome{Verdict: transports.NotMine, Err: n.Err}
 	}
 	if isRefused(m, n.Err) {
-		a.log.Info("notification from outside refused", append(about(m.ID, n.Method, n.Key), "err", n.Err)...)
+		a.log.InfoContext(ctx, "notification from outside refused", append(about(m.ID, n.Method, n.Key), "err", n.Err)...)
 		return transports.Outcome{}
 	}
 	policy := a.mux.Policy(n.Method)
 	after, again := policy.Next(m.Failures+1, n.Err)
-	a.failed(m, n, m.Failures+1, after, again)
+	a.failed(ctx, m, n, m.Failures+1, after, again)
 	if !again {
 		return transports.Outcome{Verdict: transports.Bury, Err: n.Err}
 	}
@@ -54,11 +54,11 @@ func (a *adapter) followers(ctx context.Context, m transports.Message, answer js
 		}
 		n.Err = brief(n.Err)
 		if isRefused(m, n.Err) {
-			a.log.Info("notification from outside refused", append(about(m.ID, n.Method, n.Key), "err", n.Err)...)
+			a.log.InfoContext(ctx, "notification from outside refused", append(about(m.ID, n.Method, n.Key), "err", n.Err)...)
 			continue
 		}
 		after, again := a.mux.Policy(n.Method).Next(1, n.Err)
-		a.failed(m, n, 1, after, again)
+		a.failed(ctx, m, n, 1, after, again)
 		f.History = []transports.Attempt{{At: now, Worker: a.instance, Error: n.Err.Error()}}
 		f.Failures = 1
 		if !again {
@@ -72,17 +72,17 @@ func (a *adapter) followers(ctx context.Context, m transports.Message, answer js
 }
 
 // failed tells people of a failed notification, since nobody waits for it.
-func (a *adapter) failed(m transports.Message, n jsonrpc.Notification, failures int, after time.Duration, again bool) {
+func (a *adapter) failed(ctx context.Context, m transports.Message, n jsonrpc.Notification, failures int, after time.Duration, again bool) {
 	attrs := append(about(m.ID, n.Method, n.Key), "attempt", fmt.Sprintf("%d of %d", failures, a.mux.Policy(n.Method).Attempts), "err", n.Err)
 	if a.forgets {
-		a.log.Error("notification failed, and is lost: this transport keeps nothing", append(about(m.ID, n.Method, n.Key), "err", n.Err)...)
+		a.log.ErrorContext(ctx, "notification failed, and is lost: this transport keeps nothing", append(about(m.ID, n.Method, n.Key), "err", n.Err)...)
 		return
 	}
 	if again {
-		a.log.Warn("notification failed", append(attrs, "again_in", after.Round(time.Millisecond).String())...)
+		a.log.WarnContext(ctx, "notification failed", append(attrs, "again_in", after.Round(time.Millisecond).String())...)
 		return
 	}
-	a.log.Error("notification given up; it is in the dead-letter list", attrs...)
+	a.log.ErrorContext(ctx, "notification given up; it is in the dead-letter list", attrs...)
 }
 
 // about returns what the log says of a message, so that it can be found again. The

@@ -32,12 +32,13 @@ func (a *app) serve(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer s.tracing.Stop()
 	if refuse := s.env.exposure(); refuse != "" && s.overHTTP() {
 		s.transport.Close()
 		return configError{fmt.Sprintf("service %s cannot be served: %s", p.Name, refuse)}
 	}
 	calls := false
-	mux, err := p.build(Resources{Caller: s.transport, Log: s.log, Config: s.env.config, calls: &calls})
+	mux, err := p.build(Resources{Caller: s.tracing.Caller(s.transport), Log: s.log, Config: s.env.config, calls: &calls})
 	if err != nil {
 		s.transport.Close() // otherwise the lifecycle does it, within its time
 		return configError{fmt.Sprintf("service %s cannot be built: %v", p.Name, err)}
@@ -97,7 +98,14 @@ func (a *app) serve(c *cli.Context, args []string) error {
 func (s *session) adapter(service string, mux *jsonrpc.Mux) *adapter {
 	locator, _ := s.transport.(transports.Locator)
 	_, keeps := s.transport.(transports.DeadLetterQueue)
-	return &adapter{mux: mux, service: service, instance: s.instance, locator: locator, forgets: !keeps, log: s.log}
+	a := &adapter{mux: mux, service: service, instance: s.instance, locator: locator, forgets: !keeps, tracing: s.tracing, log: s.log}
+	if s.tracing != nil {
+		a.methods = map[string]bool{"rpc.discover": true, "rpc.ping": true, "rpc.stats": true}
+		for _, method := range mux.Methods() {
+			a.methods[method] = true
+		}
+	}
+	return a
 }
 
 func (a *app) names() []string {

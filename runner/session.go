@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/journeyman-go/journeyman/internal/tracing"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -17,6 +18,7 @@ type session struct {
 	instance  string
 	transport transports.Transport
 	link      Link
+	tracing   *tracing.Tracing // nil: it is off, as it is for commands that are over soon
 }
 
 // session opens the transport for a program. Long-running ones log to stdout, as
@@ -35,6 +37,9 @@ func (a *app) session(program string, long bool) (*session, error) {
 	if long {
 		// Transports name the service themselves where there is one.
 		target.Log = newLogger(a.sys.Stdout, env.config, env.config.LogLevel, os.Getenv).With(keyInstance, s.instance)
+		if tracing.On(os.Getenv) {
+			target.Log = slog.New(tracing.LogHandler(target.Log.Handler()))
+		}
 		s.log = target.Log.With(keyService, program)
 		target.Catalogue = a.names()
 		for _, w := range env.warnings {
@@ -55,7 +60,20 @@ func (a *app) session(program string, long bool) (*session, error) {
 		return nil, err
 	}
 	s.transport = s.link.Transport
+	if long {
+		s.startTracing(program)
+	}
 	return s, nil
+}
+
+// startTracing starts it where the environment asks for it. A setting of it that is wrong is
+// no reason not to serve.
+func (s *session) startTracing(program string) {
+	var err error
+	process := tracing.Process{Service: program, Instance: s.instance, Version: buildVersion()}
+	if s.tracing, err = tracing.Start(process, os.Getenv, s.log); err != nil {
+		s.log.Warn("tracing is off: " + err.Error())
+	}
 }
 
 // target is the broker as a transport needs to know it, less the log.
@@ -121,4 +139,7 @@ func (s *session) hello(serving, calling bool, attrs ...any) {
 		attrs = append(attrs, "connections", s.link.Connections(serving, calling))
 	}
 	s.log.Info(what, attrs...)
+	if s.tracing != nil {
+		s.log.Info("tracing is on", "to", s.tracing.Where)
+	}
 }

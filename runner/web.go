@@ -23,6 +23,7 @@ func (a *app) web(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	defer s.tracing.Stop()
 	if b := s.env.broker; s.overHTTP() && b.url == "" && len(b.addresses) == 0 {
 		s.transport.Close()
 		return configError{fmt.Sprintf("web has no service to pass calls to; set JOURNEYMAN_SERVICES to calculator=http://host:8080 and so on, or JOURNEYMAN_URL to one address with %s in it", placeholder)}
@@ -35,8 +36,8 @@ func (a *app) web(c *cli.Context, _ []string) error {
 
 	refuse := s.env.refusal()
 	var stopping atomic.Bool
-	g := &gate{handler: gateway.New(gateway.Options{
-		Caller: s.transport,
+	g := &gate{handler: s.tracing.Handler(gateway.New(gateway.Options{
+		Caller: s.tracing.Caller(s.transport), Broker: s.transport,
 		Ready: func(ctx context.Context) error {
 			if stopping.Load() {
 				return errors.New("stopping")
@@ -55,7 +56,7 @@ func (a *app) web(c *cli.Context, _ []string) error {
 
 		Services: a.names(), Version: buildVersion(),
 		HireFireToken: string(s.env.config.HirefireToken), HireFireSize: s.env.config.HirefireMetric == "size",
-	})}
+	}), gateway.Route)}
 	server := gateway.Server("", g)
 	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 

@@ -25,6 +25,7 @@ func plan() map[string]row {
 		jsonSchema  = "github.com/google/jsonschema-go"
 		uuid        = "github.com/google/uuid"
 		prometheus  = "github.com/prometheus/client_golang"
+		otel        = "go.opentelemetry.io/otel"
 		miniredis   = "github.com/alicebob/miniredis/v2"
 		testcontain = "github.com/testcontainers/testcontainers-go"
 	)
@@ -57,13 +58,16 @@ func plan() map[string]row {
 		"internal/pool":            {},
 		"internal/heap":            {},
 		"internal/passport":        {},
+		"internal/otlp":            {libraries: []string{otel}},
+		"internal/tracing":         {ours: []string{"jsonrpc", "transports", "internal/otlp"}, libraries: []string{otel}},
+		"internal/otlptest":        {libraries: []string{"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"}},
 		"internal/foreman":         {ours: []string{"internal/procfile", "internal/children"}},
 		"internal/devbroker":       {ours: []string{"internal/children"}, libraries: []string{goRedis, miniredis}},
 		"internal/brokertest":      {ours: []string{"internal/children"}, libraries: []string{goRedis, amqp, testcontain}},
 		"runner": {
 			ours: []string{
 				"jsonrpc", "jsonrpc/middleware", "transports", "events", "client", "gateway",
-				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/heap", "internal/load", "internal/passport",
+				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/heap", "internal/load", "internal/passport", "internal/tracing",
 			},
 			libraries: []string{
 				"github.com/urfave/cli/v2", "github.com/kelseyhightower/envconfig", "github.com/joho/godotenv",

@@ -1,0 +1,20 @@
+package gateway_test
+
+import (
+	"testing"
+
+	"github.com/journeyman-go/journeyman/gateway"
+)
+
+// Routes are few, whatever anybody asks for.
+func TestRoute(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/rpc/calculator": "/rpc/{service}", "/rpc/": "/rpc/{service}", "/rpc/a/b": "/rpc/{service}",
+		"/livez": "", "/readyz": "", "/": "", "": "", "/rpcs": "", "/wp-login.php": "",
+	} {
+		if got := gateway.Route(path); got != want {
+			t.Errorf("%q is on the route %q, want %q", path, got, want)
+		}
+	}
+}
