@@ -2,6 +2,7 @@
 // service through a transports.Caller, and knows none of them:
 //
 //	POST /rpc/SERVICE   a call, a notification or a batch, as application/json
+//	ANY  /apps/NAME/…   a page of a web app
 //	GET  /livez         200 while the process serves
 //	GET  /readyz        200 while calls can be passed on, 503 otherwise
 //
@@ -56,6 +57,9 @@ type Options struct {
 	MaxBody int64         // bytes; 0 means 1 MiB
 	Timeout time.Duration // for a call; 0 means 25 s. A Journeyman-Timeout header (milliseconds) lowers it
 
+	PublicApps []string // names of web apps that everybody may open, see runner.HTTP; the others ask for what calls ask for
+	Routed     bool     // a platform's router stands in front, and what it says last in X-Forwarded-For and -Proto is true
+
 	Log *slog.Logger // never sees bodies; nil means slog.Default()
 }
 
@@ -99,12 +103,14 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case room == "rpc":
 		g.rpc(w, r, rest)
+	case room == "apps":
+		g.apps(w, r)
 	case room == "livez" && rest == "":
 		g.probe(w, r, nil)
 	case room == "readyz" && rest == "":
 		g.probe(w, r, g.Ready)
 	default:
-		refuse(w, http.StatusNotFound, CodeRefused, "nothing is here; calls go to POST /rpc/SERVICE")
+		refuse(w, http.StatusNotFound, CodeRefused, "nothing is here; calls go to POST /rpc/SERVICE, pages of web apps are at /apps/NAME/")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/webapp"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -140,10 +141,11 @@ func (q question) owed() bool {
 	return false
 }
 
-// reserved returns the first method that is not for callers from outside, or "".
+// reserved returns the first method that is not for callers from outside, or "". That of
+// web apps is not, as they believe what the gateway says of a browser.
 func (q question) reserved() string {
 	for _, r := range q.requests {
-		if strings.HasPrefix(r.Method, "rpc.") && r.Method != "rpc.ping" && r.Method != "rpc.discover" {
+		if r.Method == webapp.Method || strings.HasPrefix(r.Method, "rpc.") && r.Method != "rpc.ping" && r.Method != "rpc.discover" {
 			return r.Method
 		}
 	}

@@ -33,6 +33,7 @@ type Config struct {
 	ArticleServices []string      `split_words:"true" desc:"Services, separated by commas, whose workers speak the bare wire: LPUSH a request, BRPOP its id."`
 	Bind            string        `split_words:"true" desc:"The IP address on which web listens, and over HTTP a service. Every address on a platform, 127.0.0.1 elsewhere."`
 	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that callers of web must show, and over HTTP callers of a service; ours show the first. Needed on a platform."`
+	PublicApps      []string      `split_words:"true" desc:"Web apps, separated by commas, that everybody may open through web; the others ask for a key, as the password."`
 	LogLevel        slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error."`
 	LogFormat       string        `split_words:"true" default:"auto" desc:"text (logfmt), json, pretty, or auto: pretty on a terminal, otherwise text."`
 	Port            int           `envconfig:"PORT" default:"5000" desc:"Where web listens, and over HTTP a service."`
@@ -142,10 +143,14 @@ func (c *Config) trim() {
 	for i, s := range c.ArticleServices {
 		c.ArticleServices[i] = strings.TrimSpace(s)
 	}
+	for i, s := range c.PublicApps {
+		c.PublicApps[i] = strings.TrimSpace(s)
+	}
 	for i, s := range c.APIKeys {
 		c.APIKeys[i] = Secret(strings.TrimSpace(string(s)))
 	}
 	c.ArticleServices = slices.DeleteFunc(c.ArticleServices, func(s string) bool { return s == "" })
+	c.PublicApps = slices.DeleteFunc(c.PublicApps, func(s string) bool { return s == "" })
 	c.APIKeys = slices.DeleteFunc(c.APIKeys, func(s Secret) bool { return s == "" })
 }
 
@@ -180,6 +185,9 @@ func (c *Config) check() (faults []fault) {
 	demand(c.Bind == "" || net.ParseIP(c.Bind) != nil, "JOURNEYMAN_BIND", c.Bind, "an IP address such as 0.0.0.0 or ::1")
 	demand(slices.Contains([]string{"auto", "text", "json", "pretty"}, c.LogFormat), "JOURNEYMAN_LOG_FORMAT", c.LogFormat, "auto, text, json or pretty")
 	demand(c.Port >= 0 && c.Port <= 65535, "PORT", c.Port, "0 to 65535")
+	for _, name := range c.PublicApps {
+		demand(transports.CheckName(name) == nil, "JOURNEYMAN_PUBLIC_APPS", name, "names of 1 to 24 letters a-z")
+	}
 	for _, name := range c.ArticleServices {
 		demand(transports.CheckName(name) == nil, "JOURNEYMAN_ARTICLE_SERVICES", name, "names of 1 to 24 letters a-z")
 	}

@@ -45,7 +45,11 @@ func (a *app) web(c *cli.Context, _ []string) error {
 		Keys:    exposed(s.env.config.APIKeys),
 		Refuse:  refuse,
 		Timeout: s.env.config.Timeout,
-		Log:     s.log,
+
+		PublicApps: s.env.config.PublicApps,
+		Routed:     s.env.platform.name != "",
+
+		Log: s.log,
 	})}
 	server := gateway.Server("", g)
 	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
