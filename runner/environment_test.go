@@ -117,6 +117,7 @@ func TestFaults(t *testing.T) {
 		"JOURNEYMAN_MAX_MESSAGE":      "8MiB",
 		"JOURNEYMAN_MAX_QUEUE":        "-1",
 		"JOURNEYMAN_ARTICLE_SERVICES": "ok,NotOk",
+		"JOURNEYMAN_PUBLIC_APPS":      "ok,not-ok",
 		"JOURNEYMAN_BIND":             "example.com:80",
 		"JOURNEYMAN_API_KEYS":         " , ,",
 		"JOURNEYMAN_NAMESPACE":        "two words",
@@ -129,7 +130,7 @@ func TestFaults(t *testing.T) {
 	for _, name := range []string{
 		"JOURNEYMAN_URL", "JOURNEYMAN_TRANSPORT", "JOURNEYMAN_CONCURRENCY", "JOURNEYMAN_DRAIN", "JOURNEYMAN_TIMEOUT",
 		"JOURNEYMAN_MAX_MESSAGE", "JOURNEYMAN_MAX_QUEUE", "JOURNEYMAN_ARTICLE_SERVICES", "JOURNEYMAN_BIND", "JOURNEYMAN_LOG_LEVEL", "JOURNEYMAN_LOG_FORMAT", "PORT",
-		"JOURNEYMAN_API_KEYS", "JOURNEYMAN_NAMESPACE", "JOURNEYMAN_REDIS_TLS",
+		"JOURNEYMAN_API_KEYS", "JOURNEYMAN_PUBLIC_APPS", "JOURNEYMAN_NAMESPACE", "JOURNEYMAN_REDIS_TLS",
 	} {
 		if n := len(slices.DeleteFunc(slices.Clone(e.faults), func(f string) bool { return !strings.HasPrefix(f, name+" ") })); n != 1 {
 			t.Errorf("%d faults of %s in:\n%s", n, name, strings.Join(e.faults, "\n"))
