@@ -64,7 +64,7 @@ func (g *gateway) apps(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery != "" {
 			to += "?" + r.URL.RawQuery
 		}
-		http.Redirect(w, r, to, http.StatusTemporaryRedirect)
+		http.Redirect(w, r, to, http.StatusTemporaryRedirect) //nolint:gosec // a path that begins with our prefix and a checked name
 	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 		refuse(plain, http.StatusNotImplemented, CodeRefused, "WebSockets cannot travel through a broker")
 	default:

@@ -239,7 +239,7 @@ func TestDownloadsOfApps(t *testing.T) {
 	t.Parallel()
 	file := strings.Repeat("\x00\xff\r\n", 1<<10)
 	c := &appCaller{handler: func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Etag", `"v1"`)
+		w.Header().Set("ETag", `"v1"`)
 		w.Header().Set("Content-Disposition", "attachment; filename=\"na\xefve.bin\"")
 		http.ServeContent(w, r, "x.bin", time.Time{}, strings.NewReader(file))
 	}}

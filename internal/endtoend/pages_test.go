@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -142,6 +143,15 @@ func testKilledPages(t *testing.T, env ...string) {
 	}
 }
 
+// A page is what a browser has in the end.
+type page struct {
+	status int
+	header http.Header
+	length int64
+	at     *url.URL
+	text   string
+}
+
 func testPages(t *testing.T, apps string) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -149,7 +159,7 @@ func testPages(t *testing.T, apps string) {
 		t.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar}
-	ask := func(method, path string, body []byte, header ...string) (*http.Response, []byte) {
+	ask := func(method, path string, body []byte, header ...string) page {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), method, apps+path, bytes.NewReader(body))
 		if err != nil {
@@ -167,46 +177,46 @@ func testPages(t *testing.T, apps string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return resp, text
+		return page{resp.StatusCode, resp.Header, resp.ContentLength, resp.Request.URL, string(text)}
 	}
 
 	// A form is filled in, and a redirect leads to a page that knows the cookie.
-	r, text := ask("GET", "/pages", nil)
-	if r.StatusCode != 200 || !strings.Contains(string(text), "<form") || r.Request.URL.Path != "/apps/pages/" || r.Header.Get("Content-Type") != "text/html; charset=utf-8" {
-		t.Errorf("form at %s: %d %s", r.Request.URL, r.StatusCode, text)
+	p := ask("GET", "/pages", nil)
+	if p.status != 200 || !strings.Contains(p.text, "<form") || p.at.Path != "/apps/pages/" || p.header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Errorf("form at %s: %d %s", p.at, p.status, p.text)
 	}
-	if r, text := ask("GET", "/pages/me", nil); r.StatusCode != 403 {
-		t.Errorf("without a cookie: %d %s", r.StatusCode, text)
+	if p := ask("GET", "/pages/me", nil); p.status != 403 {
+		t.Errorf("without a cookie: %d %s", p.status, p.text)
 	}
-	r, text = ask("POST", "/pages/session", []byte("user=ada"), "Content-Type", "application/x-www-form-urlencoded")
-	if r.StatusCode != 200 || string(text) != "hello ada, from 127.0.0.1:0" || r.Request.URL.Path != "/apps/pages/me" {
-		t.Errorf("behind the form, at %s: %d %s", r.Request.URL, r.StatusCode, text)
+	p = ask("POST", "/pages/session", []byte("user=ada"), "Content-Type", "application/x-www-form-urlencoded")
+	if p.status != 200 || p.text != "hello ada, from 127.0.0.1:0" || p.at.Path != "/apps/pages/me" {
+		t.Errorf("behind the form, at %s: %d %s", p.at, p.status, p.text)
 	}
-	if cookies := jar.Cookies(r.Request.URL.JoinPath("/../../calculator")); len(cookies) > 0 {
+	if cookies := jar.Cookies(p.at.JoinPath("/../../calculator")); len(cookies) > 0 {
 		t.Errorf("another app gets the cookies %v", cookies)
 	}
 
 	// Files are the same, in both directions, and bounded.
-	r, text = ask("GET", "/pages/file", nil)
-	if !bytes.Equal(text, file()) || r.ContentLength != 1<<20 || r.Header.Get("Content-Disposition") != `attachment; filename="file.bin"` {
-		t.Errorf("%d bytes of %d with %v", len(text), r.ContentLength, r.Header)
+	p = ask("GET", "/pages/file", nil)
+	if p.text != string(file()) || p.length != 1<<20 || p.header.Get("Content-Disposition") != `attachment; filename="file.bin"` {
+		t.Errorf("%d bytes of %d with %v", len(p.text), p.length, p.header)
 	}
-	if r, text := ask("HEAD", "/pages/file", nil); r.StatusCode != 200 || r.ContentLength != 1<<20 || len(text) > 0 {
-		t.Errorf("HEAD: %d, %d bytes", r.StatusCode, r.ContentLength)
+	if p := ask("HEAD", "/pages/file", nil); p.status != 200 || p.length != 1<<20 || p.text != "" {
+		t.Errorf("HEAD: %d, %d bytes", p.status, p.length)
 	}
-	if r, text := ask("PUT", "/pages/file", file()); r.StatusCode != 200 || string(text) != fmt.Sprintf("%x <nil>", sha256.Sum256(file())) {
-		t.Errorf("upload: %d %s", r.StatusCode, text)
+	if p := ask("PUT", "/pages/file", file()); p.status != 200 || p.text != fmt.Sprintf("%x <nil>", sha256.Sum256(file())) {
+		t.Errorf("upload: %d %s", p.status, p.text)
 	}
-	if r, text := ask("PUT", "/pages/file", append(file(), 0)); r.StatusCode != 413 {
-		t.Errorf("an upload that is too large: %d %s", r.StatusCode, text)
+	if p := ask("PUT", "/pages/file", append(file(), 0)); p.status != 413 {
+		t.Errorf("an upload that is too large: %d %s", p.status, p.text)
 	}
 
 	for path, status := range map[string]int{"/pages/panic": 500, "/pages/nowhere": 404, "/nobody/": 404, "/calculator/": 404} {
-		if r, text := ask("GET", path, nil); r.StatusCode != status {
-			t.Errorf("%s: %d %s, want %d", path, r.StatusCode, text, status)
+		if p := ask("GET", path, nil); p.status != status {
+			t.Errorf("%s: %d %s, want %d", path, p.status, p.text, status)
 		}
 	}
-	if r, text := ask("GET", "/pages/", nil, "Connection", "Upgrade", "Upgrade", "websocket"); r.StatusCode != 501 {
-		t.Errorf("WebSocket: %d %s", r.StatusCode, text)
+	if p := ask("GET", "/pages/", nil, "Connection", "Upgrade", "Upgrade", "websocket"); p.status != 501 {
+		t.Errorf("WebSocket: %d %s", p.status, p.text)
 	}
 }

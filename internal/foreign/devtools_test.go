@@ -197,13 +197,12 @@ func (b *browser) open(url string) {
 }
 
 // eval returns what a JavaScript expression is on the page, as text.
-func (b *browser) eval(format string, args ...any) string {
+func (b *browser) eval(expression string) string {
 	b.Helper()
 	var out struct {
 		Result           struct{ Value any }
 		ExceptionDetails json.RawMessage
 	}
-	expression := fmt.Sprintf(format, args...)
 	b.do("Runtime.evaluate", &out, "expression", expression, "returnByValue", true, "userGesture", true)
 	if out.ExceptionDetails != nil {
 		b.Fatalf("%s: %s", expression, out.ExceptionDetails)

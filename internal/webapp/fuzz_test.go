@@ -84,6 +84,7 @@ func FuzzResponse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q cannot be read again: %v", text, err)
 		}
+		defer again.Body.Close()
 		body, err := io.ReadAll(again.Body)
 		if rest, _ := io.ReadAll(reader); err != nil || !bytes.Equal(body, in.Body) || len(rest) > 0 || again.StatusCode != in.Status {
 			t.Errorf("%d with %q, %v, and %q behind it; want %d with %q", again.StatusCode, body, err, rest, in.Status, in.Body)

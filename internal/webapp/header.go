@@ -79,7 +79,7 @@ func toBytes(characters string) (value string, ok bool) {
 		if c > 0xff || isControl(c) {
 			return "", false
 		}
-		b = append(b, byte(c))
+		b = append(b, byte(c)) //nolint:gosec // it has been looked at
 	}
 	return strings.Trim(string(b), " \t"), true
 }

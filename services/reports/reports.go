@@ -18,17 +18,18 @@ import (
 //go:embed page.html
 var files embed.FS
 
-var page = template.Must(template.ParseFS(files, "page.html"))
-
-type app struct{ statistics *client.Client }
+type app struct {
+	page       *template.Template
+	statistics *client.Client
+}
 
 // New returns the app. statistics reaches the service that computes.
 func New(statistics *client.Client) http.Handler {
-	a := &app{statistics}
+	a := &app{template.Must(template.ParseFS(files, "page.html")), statistics}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.form)
 	mux.HandleFunc("POST /{$}", a.submit)
-	mux.HandleFunc("GET /report", a.show)
+	mux.HandleFunc("GET /report", a.result)
 	mux.HandleFunc("GET /report.csv", a.download)
 	return mux
 }
@@ -42,7 +43,7 @@ type report struct {
 }
 
 // form is the first page.
-func (a *app) form(w http.ResponseWriter, _ *http.Request) { show(w, nil) }
+func (a *app) form(w http.ResponseWriter, _ *http.Request) { a.show(w, nil) }
 
 // submit takes the form and leads to the report, which may be reloaded and bookmarked.
 func (a *app) submit(w http.ResponseWriter, r *http.Request) {
@@ -50,9 +51,9 @@ func (a *app) submit(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/report?"+query.Encode(), http.StatusSeeOther)
 }
 
-func (a *app) show(w http.ResponseWriter, r *http.Request) {
+func (a *app) result(w http.ResponseWriter, r *http.Request) {
 	if report := a.report(w, r); report != nil {
-		show(w, report)
+		a.show(w, report)
 	}
 }
 
@@ -73,7 +74,7 @@ func (a *app) download(w http.ResponseWriter, r *http.Request) {
 // report computes what is asked for. If it returns nil, it has answered.
 func (a *app) report(w http.ResponseWriter, r *http.Request) *report {
 	out := &report{Given: r.FormValue("values")}
-	for _, word := range strings.Fields(out.Given) {
+	for word := range strings.FieldsSeq(out.Given) {
 		v, err := strconv.ParseFloat(word, 64)
 		if err != nil {
 			http.Error(w, fmt.Sprintf("%q is no number", word), http.StatusBadRequest)
@@ -89,7 +90,7 @@ func (a *app) report(w http.ResponseWriter, r *http.Request) *report {
 }
 
 // show writes the page. Nothing can go wrong but the connection.
-func show(w http.ResponseWriter, r *report) {
+func (a *app) show(w http.ResponseWriter, r *report) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = page.Execute(w, r)
+	_ = a.page.Execute(w, r)
 }
