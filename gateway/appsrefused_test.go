@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -59,6 +61,9 @@ func TestAppsRefuse(t *testing.T) {
 				}
 				if r.StatusCode != tc.status || !strings.Contains(said, tc.says) || r.Header.Get("Content-Type") != kind {
 					t.Errorf("%d %s %s\nwant %d with %q", r.StatusCode, r.Header.Get("Content-Type"), said, tc.status, tc.says)
+				}
+				if length := r.Header.Get("Content-Length"); length != "" && length != strconv.Itoa(len(said)) {
+					t.Errorf("%d bytes, said to be %s", len(said), length)
 				}
 				if r.Header.Get("Content-Security-Policy") == "" || len(c.asked) > 0 {
 					t.Errorf("asked: %v, header: %v", c.asked, r.Header)
@@ -194,4 +199,29 @@ func TestDeadlinesOfApps(t *testing.T) {
 			t.Errorf("%d %q after %v", r.StatusCode, got, c.deadline)
 		}
 	})
+}
+
+// A page that takes longer than the server's WriteTimeout is shown all the same.
+func TestLongPagesOutliveTheWriteTimeout(t *testing.T) {
+	t.Parallel()
+	c := &appCaller{handler: func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(200 * time.Millisecond):
+			show(w, r)
+		case <-r.Context().Done():
+		}
+	}}
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = gateway.Server("", gateway.New(gateway.Options{Log: quiet, Caller: c}))
+	server.Config.WriteTimeout = 50 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	r, err := server.Client().Get(server.URL + "/apps/reports/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if got := text(t, r); r.StatusCode != http.StatusOK || !strings.HasPrefix(got, "GET /") {
+		t.Errorf("%d %s", r.StatusCode, got)
+	}
 }

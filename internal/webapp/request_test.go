@@ -37,11 +37,11 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// A path that begins with two slashes is one, and no host.
+// A path that begins with two slashes is one, and no host; and no body has no length.
 func TestTargetIsNoURL(t *testing.T) {
 	t.Parallel()
-	r, err := Request{Method: "GET", Target: "//evil.example/x", Host: "a"}.HTTP(t.Context())
-	if err != nil || r.URL.Path != "//evil.example/x" || r.URL.Host != "" || r.Body != http.NoBody {
+	r, err := Request{Method: "GET", Target: "//evil.example/x", Host: "a", Header: Header{"Content-Length": {"7"}}}.HTTP(t.Context())
+	if err != nil || len(r.Header) > 0 || r.URL.Path != "//evil.example/x" || r.URL.Host != "" || r.Body != http.NoBody {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
