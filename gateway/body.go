@@ -16,8 +16,8 @@ const (
 	lingerFor   = 5 * time.Second
 )
 
-// readBody reads what the gateway takes. If ok is false, it has answered.
-func (g *gateway) readBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
+// readBody reads what the gateway takes. If ok is false, it has answered, to plain.
+func (g *gateway) readBody(w, plain http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
 	var err error = &http.MaxBytesError{Limit: g.MaxBody}
 	if r.ContentLength <= g.MaxBody {
 		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, g.MaxBody))
@@ -26,7 +26,7 @@ func (g *gateway) readBody(w http.ResponseWriter, r *http.Request) (body []byte,
 		return body, true
 	}
 	if _, over := errors.AsType[*http.MaxBytesError](err); !over {
-		refuse(w, http.StatusBadRequest, CodeRefused, "the body ended too early")
+		refuse(plain, http.StatusBadRequest, CodeRefused, "the body ended too early")
 		return nil, false
 	}
 	w.Header().Set("Connection", "close")
@@ -34,6 +34,6 @@ func (g *gateway) readBody(w http.ResponseWriter, r *http.Request) (body []byte,
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerFor))
 		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, lingerBytes))
 	}
-	refuse(w, http.StatusRequestEntityTooLarge, CodeTooLarge, fmt.Sprintf("a body may have at most %d bytes", g.MaxBody))
+	refuse(plain, http.StatusRequestEntityTooLarge, CodeTooLarge, fmt.Sprintf("a body may have at most %d bytes", g.MaxBody))
 	return nil, false
 }

@@ -2,6 +2,7 @@
 // service through a transports.Caller, and knows none of them:
 //
 //	POST /rpc/SERVICE   a call, a notification or a batch, as application/json
+//	ANY  /apps/NAME/…   a page of a web app
 //	GET  /livez         200 while the process serves
 //	GET  /readyz        200 while calls can be passed on, 503 otherwise
 //	GET  /metrics       of all services and of this process, for Prometheus
@@ -81,6 +82,9 @@ type Options struct {
 	HireFireToken string // if set, HireFire is answered, which shows it
 	HireFireSize  bool   // HireFire is told how many messages wait, rather than for how long
 
+	PublicApps []string // names of web apps that everybody may open, see runner.HTTP; the others ask for what calls ask for
+	Routed     bool     // a platform's router stands in front, and what it says last in X-Forwarded-For and -Proto is true
+
 	Log *slog.Logger // never sees bodies; nil means slog.Default()
 }
 
@@ -143,6 +147,8 @@ func (g *gateway) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case room == "rpc":
 		g.rpc(w, r, rest)
+	case room == "apps":
+		g.apps(w, r)
 	case room == "livez" && rest == "":
 		g.probe(w, r, nil)
 	case room == "readyz" && rest == "":
@@ -156,7 +162,7 @@ func (g *gateway) route(w http.ResponseWriter, r *http.Request) {
 	case room == "hirefire" && g.forHireFire(r, rest):
 		g.hireFire(w, r)
 	default:
-		refuse(w, http.StatusNotFound, CodeRefused, "nothing is here; calls go to POST /rpc/SERVICE")
+		refuse(w, http.StatusNotFound, CodeRefused, "nothing is here; calls go to POST /rpc/SERVICE, pages of web apps are at /apps/NAME/")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/journeyman-go/journeyman/internal/webapp"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 )
 
@@ -78,10 +79,11 @@ func (q question) owed() bool {
 
 // unknown returns the first method that is not for callers from outside, or "": of the
 // reserved ones those that help clients are, and of a service whose workers know nothing
-// of public methods those in allowed.
+// of public methods those in allowed. That of web apps is not, as they believe what the
+// gateway says of a browser.
 func (q question) unknown(allowed []string, limited bool) string {
 	for _, r := range q.requests {
-		reserved := strings.HasPrefix(r.Method, "rpc.") && r.Method != "rpc.ping" && r.Method != "rpc.discover"
+		reserved := r.Method == webapp.Method || strings.HasPrefix(r.Method, "rpc.") && r.Method != "rpc.ping" && r.Method != "rpc.discover"
 		if reserved || limited && !permits(allowed, r.Method) {
 			return r.Method
 		}

@@ -5,8 +5,16 @@ import "strings"
 // Route returns the route that a path is on, with names in the place of what varies, for
 // those who count or trace requests; "" for probes, and for a path on which nothing is.
 func Route(path string) string {
-	if strings.HasPrefix(path, "/rpc/") {
+	switch room, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); {
+	case rest == "":
+	case room == "rpc":
 		return "/rpc/{service}"
+	case room == "apps":
+		return "/apps/{name}"
+	case room == "tickets":
+		return "/tickets/{ticket}"
+	case room == "openrpc":
+		return "/openrpc/{service}"
 	}
 	return ""
 }

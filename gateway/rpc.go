@@ -36,7 +36,7 @@ func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 		refuse(w, http.StatusBadRequest, jsonrpc.CodeInvalidRequest, err.Error())
 		return
 	}
-	body, ok := g.readBody(w, r)
+	body, ok := g.readBody(w, w, r)
 	if !ok {
 		return
 	}

@@ -53,6 +53,9 @@ func (a *adapter) handle(ctx context.Context, m transports.Message) transports.O
 	}
 	a.running.Add(1)
 	ctx = jsonrpc.WithKey(ctx, m.Key)
+	if m.Redelivered {
+		ctx = jsonrpc.WithRedelivered(ctx)
+	}
 	if isOutside(m) {
 		ctx = jsonrpc.Outside(ctx, nil)
 	}

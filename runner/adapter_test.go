@@ -143,3 +143,19 @@ func TestAdapterUnreadInterrupted(t *testing.T) {
 		t.Errorf("verdict %v, want that it is given back", out.Verdict)
 	}
 }
+
+// A handler can find out that its request may have run before.
+func TestHandlersKnowOfRedelivery(t *testing.T) {
+	t.Parallel()
+	var seen []bool
+	a := newAdapter(new(bytes.Buffer), map[string]method{"do": func(ctx context.Context) error {
+		seen = append(seen, jsonrpc.Redelivered(ctx))
+		return nil
+	}})
+	for _, redelivered := range []bool{false, true} {
+		a.handle(t.Context(), transports.Message{Body: []byte(`{"jsonrpc":"2.0","method":"do"}`), Redelivered: redelivered})
+	}
+	if diff := gocmp.Diff([]bool{false, true}, seen); diff != "" {
+		t.Errorf("redelivered (-want +got):\n%s", diff)
+	}
+}

@@ -42,6 +42,7 @@ type Config struct {
 	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that callers of web must show, and over HTTP callers of a service; ours show the first. Needed on a platform."`
 	HirefireToken   Secret        `envconfig:"HIREFIRE_TOKEN" desc:"HireFire's token, with which it may ask web how long messages wait for each service. Unset, nothing answers it."`
 	HirefireMetric  string        `split_words:"true" default:"latency" desc:"What HireFire is told: latency, in seconds, or size, the number of messages that wait. RabbitMQ tells no latency, so there it is always size."`
+	PublicApps      []string      `split_words:"true" desc:"Web apps, separated by commas, that everybody may open through web; the others ask for a key, as the password."`
 	LogLevel        slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error."`
 	LogFormat       string        `split_words:"true" default:"auto" desc:"text (logfmt), json, pretty, or auto: pretty on a terminal, otherwise text."`
 	Port            int           `envconfig:"PORT" default:"5000" desc:"Where web listens, and over HTTP a service."`
@@ -151,7 +152,7 @@ func (c *Config) trim() {
 	for i, s := range c.APIKeys {
 		c.APIKeys[i] = Secret(strings.TrimSpace(string(s)))
 	}
-	for _, list := range []*[]string{&c.ArticleServices, &c.ArticleMethods, &c.Hosts, &c.Origins} {
+	for _, list := range []*[]string{&c.ArticleServices, &c.ArticleMethods, &c.Hosts, &c.Origins, &c.PublicApps} {
 		for i, s := range *list {
 			(*list)[i] = strings.TrimSpace(s)
 		}
@@ -204,6 +205,9 @@ func (c *Config) check() (faults []fault) {
 	for _, name := range c.ArticleMethods {
 		service, method, _ := strings.Cut(name, ".")
 		demand(slices.Contains(c.ArticleServices, service) && method != "", "JOURNEYMAN_ARTICLE_METHODS", name, "SERVICE.METHOD of a service in JOURNEYMAN_ARTICLE_SERVICES")
+	}
+	for _, name := range c.PublicApps {
+		demand(transports.CheckName(name) == nil, "JOURNEYMAN_PUBLIC_APPS", name, "names of 1 to 24 letters a-z")
 	}
 	for _, name := range c.ArticleServices {
 		demand(transports.CheckName(name) == nil, "JOURNEYMAN_ARTICLE_SERVICES", name, "names of 1 to 24 letters a-z")

@@ -121,6 +121,7 @@ func TestFaults(t *testing.T) {
 		"JOURNEYMAN_ORIGINS":          "https://ok.example,https://no.example/path",
 		"JOURNEYMAN_MAX_BODY":         "12",
 		"JOURNEYMAN_MAX_BATCH":        "0",
+		"JOURNEYMAN_PUBLIC_APPS":      "ok,not-ok",
 		"JOURNEYMAN_BIND":             "example.com:80",
 		"JOURNEYMAN_API_KEYS":         " , ,",
 		"JOURNEYMAN_NAMESPACE":        "two words",
@@ -137,6 +138,7 @@ func TestFaults(t *testing.T) {
 		"JOURNEYMAN_MAX_MESSAGE", "JOURNEYMAN_MAX_QUEUE", "JOURNEYMAN_ARTICLE_SERVICES", "JOURNEYMAN_BIND", "JOURNEYMAN_LOG_LEVEL", "JOURNEYMAN_LOG_FORMAT", "PORT",
 		"JOURNEYMAN_ARTICLE_METHODS", "JOURNEYMAN_ORIGINS", "JOURNEYMAN_MAX_BODY", "JOURNEYMAN_MAX_BATCH",
 		"JOURNEYMAN_API_KEYS", "JOURNEYMAN_NAMESPACE", "JOURNEYMAN_REDIS_TLS", "HIREFIRE_TOKEN", "JOURNEYMAN_HIREFIRE_METRIC",
+		"JOURNEYMAN_PUBLIC_APPS",
 	} {
 		if n := len(slices.DeleteFunc(slices.Clone(e.faults), func(f string) bool { return !strings.HasPrefix(f, name+" ") })); n != 1 {
 			t.Errorf("%d faults of %s in:\n%s", n, name, strings.Join(e.faults, "\n"))

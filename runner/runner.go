@@ -13,15 +13,18 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/journeyman-go/journeyman/client"
+	"github.com/journeyman-go/journeyman/internal/webapp"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-// A Program is one Procfile entry. Make one with RPC.
+// A Program is one Procfile entry. Make one with RPC or HTTP.
 type Program struct {
 	Name    string // the service's name and the Procfile's process type; see transports.CheckName
 	Summary string // one line for people
@@ -35,6 +38,32 @@ type Program struct {
 func RPC(name, summary string, build func(Resources) (*jsonrpc.Mux, error)) Program {
 	return Program{Name: name, Summary: summary, build: build}
 }
+
+// HTTP returns the program that answers as the handler does which build returns; build
+// is as for RPC. The gateway passes it what is asked for below /apps/NAME/, through
+// whichever transport is set, so that no browser needs to reach the process.
+//
+// The handler sees paths without that prefix, which stands in X-Forwarded-Prefix; the
+// browser's address, host and scheme in X-Forwarded-For, -Host and -Proto, and the
+// gateway's word on who sent the request in [jsonrpc.PrincipalOf] of its context, which
+// ends at the deadline of the request. Requests and responses travel in one piece: there
+// is no http.Flusher, and a response larger than a message is dropped. Where a worker
+// dies, another runs the request again, with Journeyman-Redelivered: true in its header.
+func HTTP(name, summary string, build func(Resources) (http.Handler, error)) Program {
+	return Program{Name: name, Summary: summary, build: func(r Resources) (*jsonrpc.Mux, error) {
+		h, err := build(r)
+		if err != nil {
+			return nil, err
+		}
+		if h == nil {
+			return nil, errors.New("its build function returned no http.Handler")
+		}
+		return webapp.Serve(h, r.Config.MaxMessage-replyRoom, r.Log), nil
+	}}
+}
+
+// replyRoom is what a transport says beside a reply, in bytes.
+const replyRoom = 512
 
 // Resources is what a service is given to build itself from. All of it outlives
 // the service's handlers.
@@ -103,7 +132,7 @@ func checkPrograms(programs []Program) error {
 			return fmt.Errorf("service name %q is used by two programs", p.Name)
 		}
 		if p.build == nil {
-			return fmt.Errorf("service %q has no function that builds it; make programs with runner.RPC", p.Name)
+			return fmt.Errorf("service %q has no function that builds it; make programs with runner.RPC or runner.HTTP", p.Name)
 		}
 		seen[p.Name] = true
 	}

@@ -54,6 +54,9 @@ func (a *app) web(c *cli.Context, _ []string) error {
 		Timeout:  s.env.config.Timeout,
 		Log:      s.log,
 
+		PublicApps: s.env.config.PublicApps,
+		Routed:     s.env.platform.name != "",
+
 		Services: a.names(), Version: buildVersion(),
 		HireFireToken: string(s.env.config.HirefireToken), HireFireSize: s.env.config.HirefireMetric == "size",
 	}), gateway.Route)}

@@ -3,9 +3,12 @@
 package services
 
 import (
+	"net/http"
+
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/runner"
 	"github.com/journeyman-go/journeyman/services/calculator"
+	"github.com/journeyman-go/journeyman/services/reports"
 	"github.com/journeyman-go/journeyman/services/statistics"
 )
 
@@ -17,6 +20,9 @@ func All() []runner.Program {
 		}),
 		runner.RPC("statistics", "means and variances, computed by the calculator", func(r runner.Resources) (*jsonrpc.Mux, error) {
 			return statistics.New(r.Client("calculator"))
+		}),
+		runner.HTTP("reports", "a web app, found at /apps/reports/ of the gateway", func(r runner.Resources) (http.Handler, error) {
+			return reports.New(r.Client("statistics")), nil
 		}),
 	}
 }

@@ -67,6 +67,15 @@ var shell = &language{
 	elsewhere:    "install curl and redis-cli",
 }
 
+// chromium is no language, and is found or installed as if it were one. It takes 350 MB
+// of disk, and half a minute.
+var chromium = &language{
+	interpreters: []string{"chromium-headless-shell", "chromium", "google-chrome", "chromium-browser"},
+	libraries:    []string{"--version"},
+	packages:     []string{"chromium-headless-shell"},
+	elsewhere:    "install Chromium or Google Chrome",
+}
+
 // interpreter returns the path of what runs the language's programs.
 func (l *language) interpreter(t *testing.T) string {
 	t.Helper()
@@ -84,8 +93,8 @@ func (l *language) lookOrInstall() (string, error) {
 	}
 	apt, aptErr := aptGet()
 	if aptErr != nil {
-		return "", fmt.Errorf("%w. Install what the programs in examples/clients/%s need (Debian: apt-get install %s; elsewhere: %s)",
-			err, l.folder, strings.Join(l.packages, " "), l.elsewhere)
+		return "", fmt.Errorf("%w. Install what %s needs (Debian: apt-get install %s; elsewhere: %s)",
+			err, l, strings.Join(l.packages, " "), l.elsewhere)
 	}
 	if err := install(apt, l); err != nil {
 		return "", fmt.Errorf("install %s: %w", strings.Join(l.packages, " "), err)
@@ -108,7 +117,14 @@ func (l *language) look() (string, error) {
 		}
 		errs = append(errs, err)
 	}
-	return "", fmt.Errorf("nothing here runs %s programs with their libraries: %w", l.folder, errors.Join(errs...))
+	return "", fmt.Errorf("nothing here is or runs %s: %w", l, errors.Join(errs...))
+}
+
+func (l *language) String() string {
+	if l == chromium {
+		return "a browser for tests"
+	}
+	return "examples/clients/" + l.folder
 }
 
 // aptGet returns the command that installs: apt-get for root, and on a build server,

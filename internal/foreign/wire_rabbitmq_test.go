@@ -210,7 +210,7 @@ func documented() map[string]map[string]any {
 	}
 	return map[string]map[string]any{
 		"calculator": requests, "calculator.dead": kept, "calculator.suspects": kept, "calculator.alone": kept,
-		"calculator.method.multiply": requests, "statistics": requests, "statistics.dead": kept,
+		"calculator.method.multiply": requests, "statistics": requests, "statistics.dead": kept, "reports": requests, "reports.dead": kept,
 		"calculator.delay.3600000": {
 			"x-queue-type": "quorum", "x-message-ttl": 3_600_000, "x-overflow": "reject-publish",
 			"x-dead-letter-exchange": shop + "rpc", "x-dead-letter-routing-key": "", "x-dead-letter-strategy": "at-least-once",

@@ -200,7 +200,7 @@ func TestNamesOnRedis(t *testing.T) {
 	w.pop(id, sum(id))
 	announced, err := w.client.SMembers(w.Context(), namespace+":journeyman::services").Result()
 	slices.Sort(announced)
-	if diff := cmp.Diff([]string{"calculator", "statistics"}, announced); err != nil || diff != "" {
+	if diff := cmp.Diff([]string{"calculator", "reports", "statistics"}, announced); err != nil || diff != "" {
 		t.Errorf("services (-want +got):\n%s%v", diff, err)
 	}
 }

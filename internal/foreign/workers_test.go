@@ -4,6 +4,8 @@ package foreign
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +42,25 @@ func shouts(t *testing.T, worker *process, env ...string) {
 	}
 }
 
+// shoutsBack tells that a browser reaches the shouter through our gateway.
+func shoutsBack(t *testing.T, env ...string) {
+	t.Helper()
+	port := freePort(t)
+	web := start(t, append(env, "PORT="+port), journeyman(t), "web")
+	eventually(t, web, func() error {
+		resp, err := http.DefaultClient.Get("http://127.0.0.1:" + port + "/apps/shouter/hello?x=%20")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK || string(text) != "/HELLO?X=%20" || resp.Header.Get("Content-Type") != "text/plain" {
+			return fmt.Errorf("%s %v: %s, %w", resp.Status, resp.Header, text, err)
+		}
+		return nil
+	})
+}
+
 func TestRedisWorker(t *testing.T) {
 	t.Parallel()
 	url := brokertest.Redis(t).URL
@@ -69,6 +90,7 @@ func TestRedisWorker(t *testing.T) {
 	worker := ruby.start(t, "REDIS_URL="+url)
 	answered("was-begun", `{"jsonrpc":"2.0","id":"was-begun","result":"AGAIN"}`)
 	shouts(t, worker, "JOURNEYMAN_URL="+url)
+	shoutsBack(t, "JOURNEYMAN_URL="+url)
 
 	// A stranger's message must not stop it, nor have it write where it should not.
 	const valid = `{"jsonrpc":"2.0","id":"a-bare-one","method":"shout","params":["bare"]}`
@@ -105,6 +127,7 @@ func TestRabbitMQWorker(t *testing.T) {
 	program := program{ruby, "rabbitmq_worker"}
 	worker := program.start(t, "RABBITMQ_URL="+url)
 	shouts(t, worker, "JOURNEYMAN_URL="+url)
+	shoutsBack(t, "JOURNEYMAN_URL="+url)
 	shouts(t, program.start(t, "RABBITMQ_URL="+url), "JOURNEYMAN_URL="+url) // a second one finds all declared
 
 	connection := connect(t, url)

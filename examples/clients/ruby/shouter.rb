@@ -8,6 +8,8 @@ def answer(body)
     case request
     in { method: "shout", params: [String => text] } then { result: text.upcase }
     in { method: "shout" } then { error: { code: -32602, message: "shout wants one string" } }
+    in { method: "http", params: { method: "GET", target: String => target } } # of browsers, see docs/wire-apps.md
+      { result: { status: 200, header: { "Content-Type" => ["text/plain"] }, body: [target.upcase].pack("m0") } }
     in { method: String } then { error: { code: -32601, message: "Method not found" } }
     else return reply(nil, error: { code: -32600, message: "Invalid Request" })
     end

@@ -1,0 +1,113 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/textproto"
+	"strings"
+
+	"github.com/journeyman-go/journeyman/internal/webapp"
+	"github.com/journeyman-go/journeyman/jsonrpc"
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+// message returns what is sent to the app.
+func (v *page) message(r *http.Request, body []byte) (transports.Message, error) {
+	m := transports.Message{Method: webapp.Method, Header: v.passport(v.name, v.who)}
+	m.Header[headerRequestID] = requestID(r)
+	const name = "Idempotency-Key"
+	if keys := r.Header.Values(name); len(keys) > 0 {
+		if m.Key = keys[0]; len(keys) > 1 || !isKey(m.Key) {
+			return m, fmt.Errorf("%s must be one text of 1 to 255 visible ASCII characters", name)
+		}
+	}
+	var err error
+	m.Body, err = jsonrpc.EncodeCall([]byte("1"), webapp.Method, webapp.Request{
+		Method: r.Method, Target: v.target, Host: r.Host, Header: v.header(r), Body: body,
+	})
+	if err != nil {
+		return m, errors.New("the request cannot be passed on")
+	}
+	return m, nil
+}
+
+// isKey holds for keys that every transport takes.
+func isKey(s string) bool {
+	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' })
+}
+
+// header returns what the app reads. What it believes, nobody outside may have written:
+// who asks, from where and by which address. Names with an underscore are dropped since
+// Rack and WSGI take them for those with a hyphen.
+func (v *page) header(r *http.Request) webapp.Header {
+	h := r.Header.Clone()
+	webapp.DropConnection(h)
+	for name := range h {
+		if strings.HasPrefix(name, "Journeyman-") || strings.HasPrefix(name, "X-Forwarded-") || strings.Contains(name, "_") {
+			delete(h, name)
+		}
+	}
+	for _, name := range []string{"Forwarded", "X-Real-Ip", "Expect"} {
+		h.Del(name)
+	}
+	if !v.public {
+		h.Del("Authorization") // it was for the gateway, and is a key to all apps
+	}
+	address, scheme := v.origin(r)
+	h.Set("X-Forwarded-For", address)
+	h.Set("X-Forwarded-Host", r.Host)
+	h.Set("X-Forwarded-Proto", scheme)
+	h.Set("X-Forwarded-Prefix", v.prefix())
+	return webapp.Header(h)
+}
+
+// origin returns the browser's address, and how it was reached. A router writes the
+// address that it sees behind what it was told, which may be anything.
+func (g *gateway) origin(r *http.Request) (address, scheme string) {
+	address, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		address = r.RemoteAddr
+	}
+	if scheme = "http"; r.TLS != nil {
+		scheme = "https"
+	}
+	if !g.Routed {
+		return address, scheme
+	}
+	if ip := net.ParseIP(last(r.Header, "X-Forwarded-For")); ip != nil {
+		address = ip.String()
+	}
+	if s := last(r.Header, "X-Forwarded-Proto"); s == "https" || s == "http" {
+		scheme = s
+	}
+	return address, scheme
+}
+
+// last returns the last member of a header that is a list.
+func last(h http.Header, name string) string {
+	lines := h.Values(name)
+	if len(lines) == 0 {
+		return ""
+	}
+	list := lines[len(lines)-1]
+	return textproto.TrimString(list[strings.LastIndexByte(list, ',')+1:])
+}
+
+// visible percent-encodes what browsers would not send as it is. net/http lets it pass in
+// a query.
+func visible(query string) string {
+	const digits = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || c == '#' {
+			b.WriteByte('%')
+			b.WriteByte(digits[c>>4])
+			b.WriteByte(digits[c&15])
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
