@@ -74,8 +74,8 @@ func (l *lookout) ask(ctx context.Context) ([]transports.ServiceStatus, error) {
 	// Anybody could have put a name into a broker that is no name.
 	told = slices.DeleteFunc(slices.Clone(told), func(s transports.ServiceStatus) bool { return transports.CheckName(s.Name) != nil })
 	told = append(told, l.unannounced(told)...)
-	slices.SortStableFunc(told, byName)
-	return slices.CompactFunc(told, func(a, b transports.ServiceStatus) bool { return a.Name == b.Name }), nil
+	slices.SortFunc(told, func(a, b transports.ServiceStatus) int { return cmp.Compare(a.Name, b.Name) })
+	return told, nil
 }
 
 // unannounced returns the services of the app that the broker knows nothing of. Nothing
@@ -89,8 +89,6 @@ func (l *lookout) unannounced(told []transports.ServiceStatus) (missing []transp
 	}
 	return missing
 }
-
-func byName(a, b transports.ServiceStatus) int { return cmp.Compare(a.Name, b.Name) }
 
 // latency is how long, in seconds, the message that has waited longest has done so: 0
 // where none waits, and nil where the broker cannot tell.

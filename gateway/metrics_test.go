@@ -172,7 +172,7 @@ func TestMetricsOfCalls(t *testing.T) {
 // not without end.
 func TestMetricsStayFew(t *testing.T) {
 	t.Parallel()
-	const many = 1500
+	const many = 1100
 	h := open(t, gateway.Options{})
 	for i := range many {
 		h.ask(http.MethodPost, fmt.Sprintf("/rpc/%c%c%c", 'a'+i/676%26, 'a'+i/26%26, 'a'+i%26), fmt.Sprintf(`{"jsonrpc":"2.0","method":"m%d"}`, i))
@@ -183,11 +183,16 @@ func TestMetricsStayFew(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 
-	h = open(t, gateway.Options{Caller: replying(`{"jsonrpc":"2.0","id":1,"result":1}`)})
-	for i := range many {
-		h.ask(http.MethodPost, "/rpc/calculator", fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"m%d"}`, i))
-	}
-	if n := len(h.counted()); n < 100 || n > 1010 {
-		t.Errorf("there are %d series", n)
+	for _, code := range []int{0, 1} {
+		c := replying("")
+		h = open(t, gateway.Options{Caller: c})
+		for i := range many {
+			c.sent[0] = fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"error":{"code":%d,"message":"no"}}`, code*i)
+			h.ask(http.MethodPost, "/rpc/calculator", fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"m%d"}`, (1-code)*i))
+		}
+		counted := h.counted()
+		if n := len(counted); n < 900 || n > 1001 {
+			t.Errorf("there are %d series", n)
+		}
 	}
 }

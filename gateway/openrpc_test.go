@@ -22,7 +22,7 @@ func (e echo) Call(_ context.Context, _ string, m transports.Message) ([]byte, e
 	return []byte(e.sent[0]), nil
 }
 
-func replying(text string) transports.Caller { return echo{&caller{sent: []string{text}}} }
+func replying(text string) echo { return echo{&caller{sent: []string{text}}} }
 
 func TestOpenRPC(t *testing.T) {
 	t.Parallel()

@@ -129,6 +129,7 @@ func TestInspectDue(t *testing.T) {
 func TestDueTravels(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, o Options, client *redis.Client) {
+		o.Catalogue = []string{calculator, "adder"}
 		tr := process(t, o)
 		ctx, k := t.Context(), tr.keys
 		due := func(key string) (score, says time.Time) {
@@ -154,6 +155,13 @@ func TestDueTravels(t *testing.T) {
 		}
 		if score, says := due(k.retry(calculator)); score.Sub(says).Abs() > time.Minute {
 			t.Errorf("one that failed says %v, and is due at %v", says, score)
+		}
+		client.LPush(ctx, k.dead("adder"), "Id: dead-letter\nDue: 1\nBuried: 1\nError: x\n\n{}")
+		if n, err := tr.RetryDead(ctx, "adder", "dead-letter"); n != 1 || err != nil {
+			t.Fatalf("retried %d dead letters: %v", n, err)
+		}
+		if raw := client.LIndex(ctx, k.queue("adder"), 0).Val(); decode(raw).ID != "dead-letter" || !decode(raw).due.IsZero() {
+			t.Errorf("a dead letter that is retried is due since long ago: %q", raw)
 		}
 	})
 }
