@@ -4,6 +4,10 @@
 //	POST /rpc/SERVICE   a call, a notification or a batch, as application/json
 //	GET  /livez         200 while the process serves
 //	GET  /readyz        200 while calls can be passed on, 503 otherwise
+//	GET  /metrics       of all services and of this process, for Prometheus
+//	GET  /scaling.json  what waits for each service and for how long, for autoscalers
+//	GET  /openrpc/SERVICE.json   the public methods of a service
+//	GET  /hirefire/TOKEN/info    what HireFire scales by; with a token set alone
 //
 // # Status codes
 //
@@ -33,6 +37,10 @@ import (
 const (
 	defaultMaxBody = 1 << 20
 
+	// One request may not stand for more calls than this: it would get past
+	// whatever counts requests (geth and others learned it so).
+	defaultMaxBatch = 50
+
 	// Heroku's router answers 503 (H12) when nothing has come after 30 s.
 	defaultTimeout = 25 * time.Second
 
@@ -53,8 +61,24 @@ type Options struct {
 	// loopback address may name localhost or a loopback address, others any host.
 	Hosts []string
 
-	MaxBody int64         // bytes; 0 means 1 MiB
-	Timeout time.Duration // for a call; 0 means 25 s. A Journeyman-Timeout header (milliseconds) lowers it
+	// Origins lists the sites whose pages may call, as https://app.example.com: without
+	// one a page can do so from the gateway's own origin alone, where there are none.
+	Origins []string
+
+	// Allowed lists the methods of services whose workers do not know which are public,
+	// since they speak the article's wire; "*" is all of them. What it does not list
+	// cannot be called. Services that it does not name look after themselves.
+	Allowed map[string][]string
+
+	MaxBody  int64         // bytes; 0 means 1 MiB
+	MaxBatch int           // members of a batch; 0 means 50
+	Timeout  time.Duration // for a call; 0 means 25 s. A Journeyman-Timeout header (milliseconds) lowers it
+
+	Services []string // names that the app has: they are reported on even while nobody has announced them
+	Version  string   // of the app, for metrics
+
+	HireFireToken string // if set, HireFire is answered, which shows it
+	HireFireSize  bool   // HireFire is told how many messages wait, rather than for how long
 
 	Log *slog.Logger // never sees bodies; nil means slog.Default()
 }
@@ -67,6 +91,9 @@ func New(o Options) http.Handler {
 	if o.MaxBody == 0 {
 		o.MaxBody = defaultMaxBody
 	}
+	if o.MaxBatch == 0 {
+		o.MaxBatch = defaultMaxBatch
+	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
@@ -74,6 +101,13 @@ func New(o Options) http.Handler {
 		o.Log = slog.Default()
 	}
 	g := &gateway{Options: o, origins: http.NewCrossOriginProtection()}
+	for _, origin := range o.Origins {
+		if err := g.origins.AddTrustedOrigin(origin); err != nil {
+			panic("gateway: Options.Origins: " + err.Error())
+		}
+	}
+	g.handler = g.shared(g.visited(g.route))
+	g.lookout, g.meter = newLookout(o.Caller, o.Services), newMeter(o.Version, o.Services)
 	for _, key := range o.Keys {
 		g.keys = append(g.keys, sha256.Sum256([]byte(key)))
 	}
@@ -83,11 +117,17 @@ func New(o Options) http.Handler {
 type gateway struct {
 	Options
 
+	handler http.Handler
 	keys    [][sha256.Size]byte
 	origins *http.CrossOriginProtection
+	lookout *lookout
+	meter   *meter
 }
 
-func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.handler.ServeHTTP(w, r) }
+
+// route finds what a request is for.
+func (g *gateway) route(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -95,7 +135,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 
-	room, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	room, rest := roomOf(r)
 	switch {
 	case room == "rpc":
 		g.rpc(w, r, rest)
@@ -103,9 +143,23 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.probe(w, r, nil)
 	case room == "readyz" && rest == "":
 		g.probe(w, r, g.Ready)
+	case room == "metrics" && rest == "":
+		g.metrics(w, r)
+	case room == "scaling.json" && rest == "":
+		g.scaling(w, r)
+	case room == "openrpc" && strings.HasSuffix(rest, ".json"):
+		g.openRPC(w, r, strings.TrimSuffix(rest, ".json"))
+	case room == "hirefire" && g.forHireFire(r, rest):
+		g.hireFire(w, r)
 	default:
 		refuse(w, http.StatusNotFound, CodeRefused, "nothing is here; calls go to POST /rpc/SERVICE")
 	}
+}
+
+// roomOf returns the first part of a request's path, and what is behind it.
+func roomOf(r *http.Request) (room, rest string) {
+	room, rest, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	return room, rest
 }
 
 // probe answers a health check. Anybody may ask, so nobody is told more than yes

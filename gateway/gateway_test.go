@@ -113,30 +113,36 @@ func TestCallOverHTTP(t *testing.T) {
 	check(t, r, http.StatusOK, `{"jsonrpc":"2.0","id":1,"result":6.1}`)
 }
 
-func TestBodiesPassAsTheyCame(t *testing.T) {
+func TestBodiesPass(t *testing.T) {
 	t.Parallel()
 	const note = `{"jsonrpc":"2.0","method":"add","params":[1, 2]}`
+	const big = `{"jsonrpc":"2.0","id":9007199254740993,"method":"sub"}`
+	const ping = `{"jsonrpc":"2.0","id":"a","method":"rpc.ping"}`
+	const invalid = `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Invalid Request","data":"a request is an object"}}`
+	const decoy = ` {"method":"add", "id" : 1 ,"METHOD":"sub","x":{"jsonrpc":"1.0"},"params":[1,5.1],"jsonrpc":"2.0"}`
 	for _, tc := range []struct {
 		name, body string
-		passed     string // what the caller saw before the body
+		passed     string // what the caller saw
 		status     int
 		reply      string
 	}{
-		{"call", add, "call calculator add ", 200, `{"jsonrpc":"2.0","id":1,"result":6.1}`},
-		{"error of the service", `{"jsonrpc":"2.0","id":9007199254740993,"method":"sub"}`, "call calculator sub ", 200,
+		{"call", add, "call calculator add " + add, 200, `{"jsonrpc":"2.0","id":1,"result":6.1}`},
+		{"of which nothing is left but what counts", decoy, "call calculator add " + add, 200, `{"jsonrpc":"2.0","id":1,"result":6.1}`},
+		{"error of the service", big, "call calculator sub " + big, 200,
 			`{"jsonrpc":"2.0","id":9007199254740993,"error":{"code":-32601,"message":"Method not found","data":{"method":"sub"}}}`},
-		{"notification", note, "send calculator add ", 204, ""},
-		{"batch", "[" + add + "," + note + "]", "call calculator  ", 200, `[{"jsonrpc":"2.0","id":1,"result":6.1}]`},
-		{"batch of notifications", "[" + note + "," + note + "]", "send calculator  ", 204, ""},
-		{"batch with an invalid member", "[" + note + ",1]", "call calculator  ", 200,
-			`[{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Invalid Request","data":"a request is an object"}}]`},
-		{"rpc.ping", `{"jsonrpc":"2.0","id":"a","method":"rpc.ping"}`, "call calculator rpc.ping ", 200, `{"jsonrpc":"2.0","id":"a","result":"pong"}`},
+		{"notification", note, "send calculator add " + note, 204, ""},
+		{"batch", "[" + add + ", " + note + "]", "call calculator  [" + add + "," + note + "]", 200, `[{"jsonrpc":"2.0","id":1,"result":6.1}]`},
+		{"batch of notifications", "[" + note + "," + note + "]", "send calculator  [" + note + "," + note + "]", 204, ""},
+		{"notifications with an invalid member", "[" + note + ",1]", "send calculator  [" + note + "]", 200, "[" + invalid + "]"},
+		{"calls with an invalid member", "[1," + decoy + "]", "call calculator  [" + add + "]", 200, `[{"jsonrpc":"2.0","id":1,"result":6.1},` + invalid + "]"},
+		{"invalid members alone", "[1,2]", "", 200, "[" + invalid + "," + invalid + "]"},
+		{"rpc.ping", ping, "call calculator rpc.ping " + ping, 200, `{"jsonrpc":"2.0","id":"a","result":"pong"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			c := newCaller()
 			check(t, post(t, gateway.Options{Caller: c}, "/rpc/calculator", tc.body), tc.status, tc.reply)
-			if diff := cmp.Diff([]string{tc.passed + tc.body}, c.sent); diff != "" {
+			if diff := cmp.Diff(tc.passed, strings.Join(c.sent, "\n")); diff != "" {
 				t.Errorf("passed on (-want +got):\n%s", diff)
 			}
 		})
@@ -156,7 +162,10 @@ func TestWhatIsNotPassedOn(t *testing.T) {
 		{name: "no JSON", body: `{"jsonrpc`, status: 400, reply: `"id":null,"error":{"code":-32700`},
 		{name: "no request", body: `{"jsonrpc":"2.0","id":"x"}`, status: 400, reply: `"id":"x","error":{"code":-32600`},
 		{name: "empty batch", body: `[]`, status: 400, reply: `"id":null,"error":{"code":-32600`},
-		{name: "batch too long", body: tooMany, status: 413, reply: `[{"jsonrpc":"2.0","id":1,"error":{"code":-32011,"message":"a batch may have at most 50 members here, and this one has 51"}},{`},
+		{name: "batch too long", body: tooMany, status: 413, reply: `{"jsonrpc":"2.0","id":null,"error":{"code":-32011,"message":"a batch may have at most 50 members here"}}`},
+		{name: "batch longer than set", body: "[" + add + "," + add + "]", o: gateway.Options{MaxBatch: 1}, status: 413, reply: `at most 1 members`},
+		{name: "method of a service that needs a list", body: add, o: gateway.Options{Allowed: map[string][]string{"calculator": {"subtract"}}}, status: 403, reply: `"id":1,"error":{"code":-32601,"message":"add cannot`},
+		{name: "nested too deeply", body: `{"jsonrpc":"2.0","id":1,"method":"add","params":` + strings.Repeat("[", 100_000), status: 400, reply: `"id":null,"error":{"code":-32700`},
 		{name: "reserved method", body: `{"jsonrpc":"2.0","id":7,"method":"rpc.stats"}`, status: 403, reply: `"id":7,"error":{"code":-32601,"message":"rpc.stats cannot`},
 		{name: "reserved method in a batch", body: `[` + add + `,{"jsonrpc":"2.0","method":"rpc.stats"}]`, status: 403, reply: `[{"jsonrpc":"2.0","id":1,"error":{"code":-32601`},
 		{name: "reserved notification", body: `{"jsonrpc":"2.0","method":"rpc.stats"}`, status: 403, reply: `"id":null,"error":{"code":-32601`},
@@ -238,6 +247,7 @@ func TestSecurityHeaders(t *testing.T) {
 			"Content-Security-Policy":     "default-src 'none'; frame-ancestors 'none'",
 			"X-Content-Type-Options":      "nosniff",
 			"Cache-Control":               "no-store",
+			"Referrer-Policy":             "no-referrer",
 			"Access-Control-Allow-Origin": "", // no CORS
 		} {
 			if got := r.Header.Get(name); got != want {

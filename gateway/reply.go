@@ -43,32 +43,14 @@ func explain(err error, service string) (status int, e *jsonrpc.Error) {
 		return http.StatusRequestEntityTooLarge, jsonrpc.Errorf(CodeTooLarge, "the request is too large for the transport")
 	case errors.Is(err, transports.ErrBusy):
 		return http.StatusServiceUnavailable, jsonrpc.Errorf(CodeBusy, "the queue of %s is full; nothing was handed over", service)
+	case errors.Is(err, errKeyReused):
+		return http.StatusUnprocessableEntity, jsonrpc.Errorf(CodeRefused, "%s", errKeyReused)
+	case errors.Is(err, errNoReply):
+		return http.StatusBadGateway, jsonrpc.Errorf(CodeFailed, "%s", errNoReply)
 	case errors.Is(err, transports.ErrUnavailable), errors.Is(err, transports.ErrClosed):
 		return http.StatusServiceUnavailable, jsonrpc.Errorf(CodeUnavailable, "the broker cannot be reached now")
 	default:
 		return http.StatusBadGateway, jsonrpc.Errorf(CodeFailed, "the request could not be passed on")
-	}
-}
-
-// refuse gives every member that is owed a reply the same error. Where none is,
-// the status alone counts, and the error stands without an id.
-func (q question) refuse(w http.ResponseWriter, status int, e *jsonrpc.Error) {
-	var replies [][]byte
-	for _, r := range q.requests {
-		if r.Owed() {
-			replies = append(replies, jsonrpc.EncodeError(r.ID, e))
-		}
-	}
-	if word := notBegun(e.Code); word != "" {
-		w.Header().Set("Journeyman-Refused", word)
-	}
-	switch {
-	case len(replies) == 0:
-		refuse(w, status, e.Code, e.Message)
-	case q.batch:
-		send(w, status, jsonrpc.EncodeBatch(replies...))
-	default:
-		send(w, status, replies[0])
 	}
 }
 
@@ -91,7 +73,10 @@ func notBegun(code int) string {
 
 // refuse answers when no request has been read.
 func refuse(w http.ResponseWriter, status, code int, message string) {
-	send(w, status, jsonrpc.EncodeError([]byte("null"), jsonrpc.Errorf(code, "%s", message)))
+	if word := notBegun(code); word != "" {
+		w.Header().Set("Journeyman-Refused", word)
+	}
+	send(w, status, jsonrpc.EncodeError(null, jsonrpc.Errorf(code, "%s", message)))
 }
 
 // send writes a JSON text and a line end, which terminals like.

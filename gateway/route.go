@@ -3,10 +3,14 @@ package gateway
 import "strings"
 
 // Route returns the route that a path is on, with names in the place of what varies, for
-// those who count or trace requests; "" for probes, and for a path on which nothing is.
+// those who trace requests; "" for what probes and scalers ask for, again and again, and for a
+// path on which nothing is.
 func Route(path string) string {
-	if strings.HasPrefix(path, "/rpc/") {
+	switch room, _, deeper := strings.Cut(strings.TrimPrefix(path, "/"), "/"); {
+	case room == "rpc" && deeper:
 		return "/rpc/{service}"
+	case room == "openrpc" && deeper:
+		return "/openrpc/{service}.json"
 	}
 	return ""
 }

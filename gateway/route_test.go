@@ -11,6 +11,7 @@ func TestRoute(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
 		"/rpc/calculator": "/rpc/{service}", "/rpc/": "/rpc/{service}", "/rpc/a/b": "/rpc/{service}",
+		"/openrpc/calculator.json": "/openrpc/{service}.json", "/metrics": "", "/hirefire/token/info": "",
 		"/livez": "", "/readyz": "", "/": "", "": "", "/rpcs": "", "/wp-login.php": "",
 	} {
 		if got := gateway.Route(path); got != want {

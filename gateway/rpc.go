@@ -2,102 +2,129 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
-const (
-	// One request may not stand for more calls than this: it would get past
-	// whatever counts requests (geth and others learned it so).
-	maxBatch = 50
+// Beyond the deadline of a call, for a client that is slow to read the reply.
+const writeMargin = 5 * time.Second
 
-	// Beyond the deadline of a call, for a client that is slow to read the reply.
-	writeMargin = 5 * time.Second
-)
+// A passage is one body on its way to a service.
+type passage struct {
+	question
 
-// rpc passes a body on. It goes as it came: the service reads it by the same rules,
-// so nothing would be gained by writing it anew.
+	service string
+	who     *jsonrpc.Principal
+	timeout time.Duration
+	key     *idempotencyKey // nil: none was given
+}
+
+// rpc passes a body on.
 func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 	who, ok := g.admit(w, r)
 	if !ok {
 		return
 	}
-	timeout, err := g.timeout(r)
-	if err != nil {
+	p := passage{service: service, who: who}
+	var err error
+	if p.timeout, err = g.timeout(r); err != nil {
 		refuse(w, http.StatusBadRequest, jsonrpc.CodeInvalidRequest, err.Error())
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.MaxBody))
-	if err != nil {
-		if _, over := errors.AsType[*http.MaxBytesError](err); over {
-			refuse(w, http.StatusRequestEntityTooLarge, CodeTooLarge, fmt.Sprintf("a body may have at most %d bytes", g.MaxBody))
-		} else {
-			refuse(w, http.StatusBadRequest, CodeRefused, "the body ended too early")
-		}
+	body, ok := g.readBody(w, r)
+	if !ok {
 		return
 	}
-	requests, batch, refused := jsonrpc.DecodeRequests(body)
-	q := question{requests, batch}
+	var refused []byte
+	p.question, refused, err = readQuestion(body, g.MaxBatch)
 	switch {
+	case err != nil: // with one error for all: as many as there are members could be much longer than the batch
+		refuse(w, http.StatusRequestEntityTooLarge, CodeTooLarge, fmt.Sprintf("a batch may have at most %d members here", g.MaxBatch))
+		return
 	case refused != nil:
-		send(w, http.StatusBadRequest, jsonrpc.EncodeError([]byte("null"), refused))
-	case !batch && requests[0].Err != nil:
-		q.refuse(w, http.StatusBadRequest, requests[0].Err)
-	case len(requests) > maxBatch:
-		q.refuse(w, http.StatusRequestEntityTooLarge,
-			jsonrpc.Errorf(CodeTooLarge, "a batch may have at most %d members here, and this one has %d", maxBatch, len(requests)))
-	case q.reserved() != "":
-		q.refuse(w, http.StatusForbidden, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "%s cannot be called through the gateway", q.reserved()))
-	default:
-		g.forward(w, r, service, body, q, timeout, who)
+		send(w, http.StatusBadRequest, refused)
+		return
 	}
+	note(r, "rpc", p.method(), "requests", len(p.requests))
+	if p.key, err = keyOf(r, &p); err != nil {
+		p.refuse(w, http.StatusBadRequest, jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "%s", err))
+		return
+	}
+	allowed, limited := g.Allowed[service]
+	if method := p.unknown(allowed, limited); method != "" {
+		p.refuse(w, http.StatusForbidden, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "%s cannot be called through the gateway", method))
+		return
+	}
+	g.forward(w, r, &p)
 }
 
-// forward hands the body to the caller and answers with what comes of it.
-func (g *gateway) forward(w http.ResponseWriter, r *http.Request, service string, body []byte, q question, timeout time.Duration, who *jsonrpc.Principal) {
+// forward hands a question to the service and answers with what comes of it.
+func (g *gateway) forward(w http.ResponseWriter, r *http.Request, p *passage) {
 	// Longer than the server's own limit, which is for answers that take no time.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout + writeMargin))
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.timeout + writeMargin))
+	ctx, cancel := context.WithTimeout(r.Context(), p.timeout)
 	defer cancel()
-	m := transports.Message{Method: q.method(), Body: body, Header: g.passport(service, who)}
-
 	began := time.Now()
-	var reply []byte
-	err := transports.CheckName(service)
-	switch {
-	case err != nil:
-		err = fmt.Errorf("%w: %w", transports.ErrNoService, err)
-	case q.owed():
-		reply, err = g.Caller.Call(ctx, service, m)
-	default:
-		err = g.Caller.Send(ctx, service, m)
-	}
-	log := g.Log.With("to", service, "method", q.method(), "requests", len(q.requests), "ms", time.Since(began).Milliseconds())
+	reply, err := g.ask(ctx, p, g.message(r, p))
+	g.observe(p.service, p.method(), reply, err, time.Since(began))
 	switch {
 	case err != nil && r.Context().Err() != nil:
-		log.DebugContext(ctx, "the caller has gone", "err", err) // so has whoever would read an answer
+		note(r, "gone", true) // and with it whoever would read an answer
 	case err != nil:
-		status, refusal := explain(err, service)
+		status, refusal := explain(err, p.service)
 		if status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", "1")
 		}
-		log.InfoContext(ctx, "not answered", "status", status, "err", err)
-		q.refuse(w, status, refusal)
-	case !q.owed():
-		log.DebugContext(ctx, "sent")
+		note(r, "err", err.Error())
+		p.refuse(w, status, refusal)
+	case reply == nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		log.DebugContext(ctx, "answered")
 		send(w, http.StatusOK, reply)
 	}
+}
+
+// message returns what travels to the service.
+func (g *gateway) message(r *http.Request, p *passage) transports.Message {
+	m := transports.Message{Method: p.method(), Header: g.passport(p.service, p.who)}
+	m.Header[headerRequestID] = requestID(r)
+	if p.key != nil {
+		m.Key = p.key.message
+	}
+	if len(p.requests) > 0 {
+		m.Body = p.key.cover(p.question).encode()
+	}
+	return m
+}
+
+// ask returns the answer to a question, nil where none is owed.
+func (g *gateway) ask(ctx context.Context, p *passage, m transports.Message) (reply []byte, err error) {
+	if err := transports.CheckName(p.service); err != nil {
+		return nil, fmt.Errorf("%w: %w", transports.ErrNoService, err)
+	}
+	switch {
+	case p.owed():
+		if reply, err = g.Caller.Call(ctx, p.service, m); err != nil {
+			return nil, err
+		}
+		if reply, err = p.complete(reply); err != nil {
+			return nil, err
+		}
+		return p.key.uncover(p.question, reply)
+	case len(p.requests) > 0:
+		if err := g.Caller.Send(ctx, p.service, m); err != nil {
+			return nil, err
+		}
+	}
+	if len(p.faulty) > 0 {
+		return jsonrpc.EncodeBatch(p.faulty...), nil
+	}
+	return nil, nil
 }
 
 // timeout is what the caller asks for, or the gateway's own if that is shorter.
@@ -115,37 +142,4 @@ func (g *gateway) timeout(r *http.Request) (time.Duration, error) {
 		return g.Timeout, nil
 	}
 	return time.Duration(ms) * time.Millisecond, nil
-}
-
-// A question is what a body asks for.
-type question struct {
-	requests []jsonrpc.Request
-	batch    bool
-}
-
-// method is the label under which the message travels.
-func (q question) method() string {
-	if q.batch {
-		return ""
-	}
-	return q.requests[0].Method
-}
-
-func (q question) owed() bool {
-	for _, r := range q.requests {
-		if r.Owed() {
-			return true
-		}
-	}
-	return false
-}
-
-// reserved returns the first method that is not for callers from outside, or "".
-func (q question) reserved() string {
-	for _, r := range q.requests {
-		if strings.HasPrefix(r.Method, "rpc.") && r.Method != "rpc.ping" && r.Method != "rpc.discover" {
-			return r.Method
-		}
-	}
-	return ""
 }

@@ -179,3 +179,41 @@ func TestCallsAreMarked(t *testing.T) {
 		}
 	}
 }
+
+// A service whose workers know nothing of public methods is called by its list.
+func TestAllowedMethods(t *testing.T) {
+	t.Parallel()
+	for _, list := range [][]string{{"add"}, {"*"}, {"subtract", "add"}} {
+		o := gateway.Options{Allowed: map[string][]string{"calculator": list, "other": nil}}
+		check(t, post(t, o, "/rpc/calculator", add), 200, `{"jsonrpc":"2.0","id":1,"result":6.1}`)
+	}
+	o := gateway.Options{Allowed: map[string][]string{"other": nil}}
+	check(t, post(t, o, "/rpc/calculator", add), 200, `{"jsonrpc":"2.0","id":1,"result":6.1}`)
+}
+
+// An answerer answers everything with the same text.
+type answerer string
+
+func (a answerer) Call(context.Context, string, transports.Message) ([]byte, error) {
+	return []byte(a), nil
+}
+
+func (a answerer) Send(context.Context, string, transports.Message) error { return nil }
+
+// What is no JSON-RPC does not pass for it: clients would trip over it.
+func TestAnswersThatAreNone(t *testing.T) {
+	t.Parallel()
+	const result = `{"jsonrpc":"2.0","id":1,"result":6.1}`
+	for _, tc := range []struct{ body, answer string }{
+		{add, "HTTP/1.1 200 OK"},
+		{add, `{"result":6.1}`},
+		{add, "[" + result + "]"},
+		{"[" + add + "]", result},
+		{add, ""},
+	} {
+		r := post(t, gateway.Options{Caller: answerer(tc.answer)}, "/rpc/calculator", tc.body)
+		if r.StatusCode != http.StatusBadGateway {
+			t.Errorf("%s answered with %q: status %d", tc.body, tc.answer, r.StatusCode)
+		}
+	}
+}

@@ -72,6 +72,16 @@ type Reply struct {
 	Error  *Error
 }
 
+// Encode writes a response that is as DecodeReply reads it.
+func (r Reply) Encode() []byte {
+	if r.Error != nil {
+		return errorReply(r.ID, r.Error)
+	}
+	body := appendID(make([]byte, 0, len(r.ID)+len(r.Result)+48), r.ID)
+	body = append(append(body, `,"result":`...), r.Result...)
+	return append(body, '}')
+}
+
 // DecodeReply reads the response to a call. Its error says what makes body no
 // JSON-RPC 2.0 response; an error of the service is in the Reply.
 func DecodeReply(body []byte) (Reply, error) {
@@ -161,23 +171,24 @@ func (s *scanner) reply(depth int) (Reply, error) {
 	case (r.Result == nil) == (failure == nil):
 		return r, errors.New(`want either "result" or "error"`)
 	case failure != nil:
-		return r, r.setError(failure)
+		var err error
+		r.Error, err = decodeError(failure)
+		return r, err
 	}
 	return r, nil
 }
 
-func (r *Reply) setError(raw json.RawMessage) error {
+func decodeError(raw json.RawMessage) (*Error, error) {
 	var e struct {
 		Code    *int            `json:"code"`
 		Message *string         `json:"message"`
 		Data    json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return fmt.Errorf(`decode member "error": %w`, err)
+		return nil, fmt.Errorf(`decode member "error": %w`, err)
 	}
 	if e.Code == nil || e.Message == nil {
-		return errors.New(`member "error" needs a code and a message`)
+		return nil, errors.New(`member "error" needs a code and a message`)
 	}
-	r.Error = &Error{Code: *e.Code, Message: *e.Message, Data: e.Data}
-	return nil
+	return &Error{Code: *e.Code, Message: *e.Message, Data: e.Data}, nil
 }

@@ -7,8 +7,23 @@ import "encoding/json"
 type Request struct {
 	ID     json.RawMessage // byte for byte; null where there is none or it is illegal
 	Method string
-	Call   bool   // it has an id, so a reply is owed
-	Err    *Error // what a Mux answers because this is no valid request; nil: it is one
+	Params json.RawMessage // byte for byte; nil: absent
+	Call   bool            // it has an id, so a reply is owed
+	Err    *Error          // what a Mux answers because this is no valid request; nil: it is one
+}
+
+// Encode writes a valid request anew: with the members that were read and in one way alone,
+// whatever else the body held.
+func (r Request) Encode() []byte {
+	var id json.RawMessage
+	if r.Call {
+		id = r.ID
+	}
+	body, err := encode(id, r.Method, r.Params)
+	if err != nil {
+		panic("jsonrpc: Encode of a request that is not valid: " + err.Error())
+	}
+	return body
 }
 
 // Owed reports whether the member is answered.
@@ -26,7 +41,7 @@ func DecodeRequests(body []byte) (requests []Request, batch bool, refused *Error
 	}
 	requests = make([]Request, len(members))
 	for i, m := range members {
-		requests[i] = Request{ID: m.id, Method: m.method, Call: m.call}
+		requests[i] = Request{ID: m.id, Method: m.method, Params: m.params, Call: m.call}
 		if m.fault != "" {
 			requests[i].Err = invalid(m.fault)
 		}

@@ -63,3 +63,39 @@ func TestDecodeRequestsRefusesAsAMuxDoes(t *testing.T) {
 		}
 	}
 }
+
+// What is written anew says the same, and nothing else: no reader can find in it what
+// another one does not.
+func TestRequestsWrittenAnew(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"params" : {"b":1,"a":[ ]}, "x":1, "Method":"y", "method":"add", "id":1e2,"jsonrpc":"2.0"}`: `{"jsonrpc":"2.0","id":1e2,"method":"add","params":{"b":1,"a":[ ]}}`,
+		`{"jsonrpc":"2.0","id":null,"method":"\u0061dd"}`:                                             `{"jsonrpc":"2.0","id":null,"method":"add"}`,
+		`{"jsonrpc":"2.0","method":"a\"\n","params":[]}`:                                              `{"jsonrpc":"2.0","method":"a\"\n","params":[]}`,
+	} {
+		requests, _, refused := jsonrpc.DecodeRequests([]byte(body))
+		if refused != nil {
+			t.Fatal(refused)
+		}
+		if diff := cmp.Diff(want, string(requests[0].Encode())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", body, diff)
+		}
+	}
+}
+
+func TestRepliesWrittenAnew(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"jsonrpc":"2.0","id":"a","result":null}`,
+		`{"jsonrpc":"2.0","id":1,"result":{"a":[ 1]}}`,
+		`{"jsonrpc":"2.0","id":null,"error":{"code":-5,"message":"m","data":{"x":1}}}`,
+	} {
+		reply, err := jsonrpc.DecodeReply([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(body, string(reply.Encode())); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}

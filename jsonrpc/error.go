@@ -21,6 +21,7 @@ const (
 	CodeCanceled = -32001 // the handler gave up because its work was cancelled, as on a hard stop
 
 	CodeForbidden = -32002 // whoever sent the request lacks a scope; data says which
+	CodeTooLarge  = -32003 // the method ran, and its result is longer than a reply may be; data has both in bytes
 )
 
 // reservedMin and reservedMax bound the codes that applications must not use.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"reflect"
 	"slices"
 	"testing"
 	"unicode/utf8"
@@ -34,6 +35,7 @@ func FuzzAnswer(f *testing.F) {
 				t.Errorf("notification %q is not in the body", n.Body)
 			}
 		}
+		anew(t, body)
 		got, batch := replies(t, answer.Reply)
 		want, wantBatch := owed(body)
 		if len(want) == 0 && answer.Reply == nil {
@@ -48,6 +50,24 @@ func FuzzAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// anew checks that requests which are written anew are read as what they were.
+func anew(t *testing.T, body []byte) {
+	t.Helper()
+	requests, _, refused := jsonrpc.DecodeRequests(body)
+	if refused != nil {
+		return
+	}
+	for _, r := range requests {
+		if r.Err != nil {
+			continue
+		}
+		again, batch, refused := jsonrpc.DecodeRequests(r.Encode())
+		if refused != nil || batch || len(again) != 1 || !reflect.DeepEqual(r, again[0]) {
+			t.Errorf("%q became %s, which is read as %+v", body, r.Encode(), again)
+		}
+	}
 }
 
 // A reply as far as it can be foretold: code 0 is "any, or none".

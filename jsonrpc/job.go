@@ -113,6 +113,9 @@ func (j *job) over() {
 
 func (j *job) collect() Answer {
 	var a Answer
+	if limit := j.mux.MaxReply; limit > 0 {
+		j.shorten(limit)
+	}
 	for i := range j.members {
 		r := &j.members[i]
 		if r.abandoned {

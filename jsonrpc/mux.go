@@ -50,6 +50,11 @@ type Mux struct {
 	// then.
 	Grace time.Duration
 
+	// MaxReply is the longest reply in bytes, that to a batch as a whole; without it (0 or
+	// less) there is no limit. Results beyond it are answered with CodeTooLarge in their
+	// place. Package runner takes JOURNEYMAN_MAX_MESSAGE then.
+	MaxReply int
+
 	entries    map[string]*entry
 	middleware []Middleware
 	since      time.Time

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"reflect"
 	"regexp"
@@ -13,12 +14,13 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
+	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
 // Config is everything that the environment decides. Each field is the variable
-// JOURNEYMAN_ plus the field's name in capitals with underscores; PORT, which
-// platforms set, is the one that has no prefix. Empty counts as unset.
+// JOURNEYMAN_ plus the field's name in capitals with underscores; PORT and
+// HIREFIRE_TOKEN, which platforms and add-ons set, have no prefix. Empty counts as unset.
 type Config struct {
 	URL             Secret        `split_words:"true" desc:"The broker: redis://, rediss://, amqp:// or amqps:// (for the nodes of a RabbitMQ cluster several, separated by commas). Or http:// or https://, where all services are, with {service} in the place of a name. Wins over the platforms' own variables, such as REDIS_URL."`
 	Transport       string        `split_words:"true" desc:"Which to take where several are set: redis (if unset), rabbitmq, or http, which needs no broker."`
@@ -31,8 +33,15 @@ type Config struct {
 	MaxQueue        int           `split_words:"true" default:"100000" desc:"How many messages may wait for one service; further ones are refused at once."`
 	RedisTLS        string        `split_words:"true" desc:"For rediss://: verify (if unset), insecure, or pin: and the SHA-256 of the server's public key in hex."`
 	ArticleServices []string      `split_words:"true" desc:"Services, separated by commas, whose workers speak the bare wire: LPUSH a request, BRPOP its id."`
+	ArticleMethods  []string      `split_words:"true" desc:"Methods of these services that may be called through web, as calculator.add, or calculator.* for all, separated by commas. Their workers cannot tell which are public."`
+	Hosts           []string      `split_words:"true" desc:"The names by which web may be called, separated by commas; * is any. If unset: localhost on a loopback address, elsewhere any."`
+	Origins         []string      `split_words:"true" desc:"Sites, separated by commas, whose pages may call web from a browser, as https://app.example.com."`
+	MaxBody         int           `split_words:"true" default:"1048576" desc:"The longest body that web takes, in bytes; JOURNEYMAN_MAX_MESSAGE bounds it, too."`
+	MaxBatch        int           `split_words:"true" default:"50" desc:"How many requests a batch may hold that comes through web."`
 	Bind            string        `split_words:"true" desc:"The IP address on which web listens, and over HTTP a service. Every address on a platform, 127.0.0.1 elsewhere."`
 	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that callers of web must show, and over HTTP callers of a service; ours show the first. Needed on a platform."`
+	HirefireToken   Secret        `envconfig:"HIREFIRE_TOKEN" desc:"HireFire's token, with which it may ask web how long messages wait for each service. Unset, nothing answers it."`
+	HirefireMetric  string        `split_words:"true" default:"latency" desc:"What HireFire is told: latency, in seconds, or size, the number of messages that wait. RabbitMQ tells no latency, so there it is always size."`
 	LogLevel        slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error."`
 	LogFormat       string        `split_words:"true" default:"auto" desc:"text (logfmt), json, pretty, or auto: pretty on a terminal, otherwise text."`
 	Port            int           `envconfig:"PORT" default:"5000" desc:"Where web listens, and over HTTP a service."`
@@ -139,13 +148,15 @@ func shown(v any) string {
 
 // trim drops the blanks and empty members of lists: "a, b," is two services.
 func (c *Config) trim() {
-	for i, s := range c.ArticleServices {
-		c.ArticleServices[i] = strings.TrimSpace(s)
-	}
 	for i, s := range c.APIKeys {
 		c.APIKeys[i] = Secret(strings.TrimSpace(string(s)))
 	}
-	c.ArticleServices = slices.DeleteFunc(c.ArticleServices, func(s string) bool { return s == "" })
+	for _, list := range []*[]string{&c.ArticleServices, &c.ArticleMethods, &c.Hosts, &c.Origins} {
+		for i, s := range *list {
+			(*list)[i] = strings.TrimSpace(s)
+		}
+		*list = slices.DeleteFunc(*list, func(s string) bool { return s == "" })
+	}
 	c.APIKeys = slices.DeleteFunc(c.APIKeys, func(s Secret) bool { return s == "" })
 }
 
@@ -155,6 +166,9 @@ var (
 	namespaceForm = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
 	tlsForm       = regexp.MustCompile(`^(|verify|insecure|pin:([0-9A-Fa-f]:?){64})$`)
 )
+
+// A token that stands in a path.
+var tokenForm = regexp.MustCompile(`^[A-Za-z0-9._-]*$`)
 
 type fault struct {
 	name  string
@@ -179,7 +193,18 @@ func (c *Config) check() (faults []fault) {
 	demand(c.MaxQueue >= 1, "JOURNEYMAN_MAX_QUEUE", c.MaxQueue, "1 or more")
 	demand(c.Bind == "" || net.ParseIP(c.Bind) != nil, "JOURNEYMAN_BIND", c.Bind, "an IP address such as 0.0.0.0 or ::1")
 	demand(slices.Contains([]string{"auto", "text", "json", "pretty"}, c.LogFormat), "JOURNEYMAN_LOG_FORMAT", c.LogFormat, "auto, text, json or pretty")
+	demand(tokenForm.MatchString(string(c.HirefireToken)), "HIREFIRE_TOKEN", c.HirefireToken, "letters, digits, dots, hyphens and underscores, since it stands in a path")
+	demand(slices.Contains([]string{"latency", "size"}, c.HirefireMetric), "JOURNEYMAN_HIREFIRE_METRIC", c.HirefireMetric, "latency or size")
 	demand(c.Port >= 0 && c.Port <= 65535, "PORT", c.Port, "0 to 65535")
+	demand(c.MaxBody >= 1024, "JOURNEYMAN_MAX_BODY", c.MaxBody, "1024 bytes or more")
+	demand(c.MaxBatch >= 1 && c.MaxBatch <= jsonrpc.MaxBatch, "JOURNEYMAN_MAX_BATCH", c.MaxBatch, fmt.Sprintf("1 to %d", jsonrpc.MaxBatch))
+	for _, origin := range c.Origins {
+		demand(http.NewCrossOriginProtection().AddTrustedOrigin(origin) == nil, "JOURNEYMAN_ORIGINS", origin, "origins such as https://app.example.com")
+	}
+	for _, name := range c.ArticleMethods {
+		service, method, _ := strings.Cut(name, ".")
+		demand(slices.Contains(c.ArticleServices, service) && method != "", "JOURNEYMAN_ARTICLE_METHODS", name, "SERVICE.METHOD of a service in JOURNEYMAN_ARTICLE_SERVICES")
+	}
 	for _, name := range c.ArticleServices {
 		demand(transports.CheckName(name) == nil, "JOURNEYMAN_ARTICLE_SERVICES", name, "names of 1 to 24 letters a-z")
 	}

@@ -59,6 +59,9 @@ func (a *app) serve(c *cli.Context, args []string) error {
 	if mux.Grace <= 0 {
 		mux.Grace = stuckGrace
 	}
+	if mux.MaxReply <= 0 {
+		mux.MaxReply = s.env.config.MaxMessage
+	}
 
 	bindings, err := bindingsOf(c, mux)
 	if err != nil {

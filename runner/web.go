@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
@@ -43,10 +44,18 @@ func (a *app) web(c *cli.Context, _ []string) error {
 			}
 			return s.reachable(ctx)
 		},
-		Keys:    exposed(s.env.config.APIKeys),
-		Refuse:  refuse,
-		Timeout: s.env.config.Timeout,
-		Log:     s.log,
+		Keys:     exposed(s.env.config.APIKeys),
+		Refuse:   refuse,
+		Hosts:    s.env.config.Hosts,
+		Origins:  s.env.config.Origins,
+		Allowed:  s.env.config.allowed(),
+		MaxBody:  int64(min(s.env.config.MaxBody, s.env.config.MaxMessage)),
+		MaxBatch: s.env.config.MaxBatch,
+		Timeout:  s.env.config.Timeout,
+		Log:      s.log,
+
+		Services: a.names(), Version: buildVersion(),
+		HireFireToken: string(s.env.config.HirefireToken), HireFireSize: s.env.config.HirefireMetric == "size",
 	}), gateway.Route)}
 	server := gateway.Server("", g)
 	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
@@ -63,6 +72,19 @@ func (a *app) web(c *cli.Context, _ []string) error {
 			return serveHTTP(taking, server, listener)
 		}),
 	}))
+}
+
+// allowed lists what may be called of services whose workers speak the article's wire.
+func (c *Config) allowed() map[string][]string {
+	allowed := make(map[string][]string, len(c.ArticleServices))
+	for _, name := range c.ArticleServices {
+		allowed[name] = nil
+	}
+	for _, name := range c.ArticleMethods {
+		service, method, _ := strings.Cut(name, ".")
+		allowed[service] = append(allowed[service], method)
+	}
+	return allowed
 }
 
 // serveHTTP serves until ctx ends, then finishes the requests in hand.

@@ -104,7 +104,8 @@ type ServiceStatus struct {
 	Name     string     `json:"name"`
 	Paused   bool       `json:"paused"`
 	Waiting  *int64     `json:"waiting"`   // messages in the queue
-	Oldest   *time.Time `json:"oldest"`    // when the message that is next in the queue was sent
+	Oldest   *time.Time `json:"oldest"`    // since when the message that has waited longest could have been run: sent, or due
+	Dated    bool       `json:"-"`         // the broker can tell that: where it tells no Oldest and nothing is Waiting, nothing waits
 	InFlight *int64     `json:"in_flight"` // messages taken and not settled
 	Delayed  *int64     `json:"delayed"`   // messages that wait for their time
 	Retries  *int64     `json:"retries"`   // messages that failed and wait to be tried again
@@ -123,4 +124,20 @@ type WorkerStatus struct {
 	Methods  []string  `json:"methods"`
 	Slots    int       `json:"slots"`
 	Started  time.Time `json:"started"`
+}
+
+// Ability finds what c can do beyond Caller, one of the interfaces above, in c or in what it
+// wraps: a Caller around another one, as that of traces, has a method Unwrap() Caller.
+func Ability[T any](c Caller) (ability T, ok bool) {
+	for c != nil {
+		if ability, ok = c.(T); ok {
+			return ability, true
+		}
+		wrapper, wraps := c.(interface{ Unwrap() Caller })
+		if !wraps {
+			break
+		}
+		c = wrapper.Unwrap()
+	}
+	return ability, false
 }

@@ -25,6 +25,7 @@ func plan() map[string]row {
 		jsonSchema  = "github.com/google/jsonschema-go"
 		uuid        = "github.com/google/uuid"
 		otel        = "go.opentelemetry.io/otel"
+		prometheus  = "github.com/prometheus/client_golang"
 		miniredis   = "github.com/alicebob/miniredis/v2"
 		testcontain = "github.com/testcontainers/testcontainers-go"
 	)
@@ -43,7 +44,7 @@ func plan() map[string]row {
 		"transports/httprpc":       {ours: []string{"transports"}, libraries: []string{uuid}},
 		"transports/transporttest": {ours: []string{"transports"}, libraries: []string{cmp, goleak}},
 		"client":                   {ours: []string{"jsonrpc", "transports"}},
-		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport"}},
+		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport"}, libraries: []string{prometheus, "github.com/rs/cors"}},
 		"dial":                     {ours: []string{"runner", "transports", "transports/*", "events", "events/*"}},
 		"services":                 {ours: []string{"runner", "jsonrpc", "services/*"}},
 		"services/*":               {ours: []string{"jsonrpc", "client", "events"}}, // no transport is named here

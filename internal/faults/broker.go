@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -43,6 +45,20 @@ type victim interface {
 type place struct {
 	key string
 	n   int64
+}
+
+// forCaller reports whether replies to a caller are in it.
+func (p place) forCaller() bool {
+	return strings.HasPrefix(p.key, "{journeyman}:r:") || strings.HasPrefix(p.key, replyPrefix)
+}
+
+// held returns where something is left that somebody is to take.
+func (w *world) held() []place {
+	places := w.broker.holding()
+	if w.callersDie {
+		places = slices.DeleteFunc(places, place.forCaller)
+	}
+	return places
 }
 
 // replies are what waits for callers that do not read.

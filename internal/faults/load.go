@@ -211,7 +211,7 @@ func (t *traffic) settle(limit time.Duration) {
 		limit = min(limit, 5*time.Second) // what ran nowhere by now died with its worker
 	}
 	t.world.until(limit, func() bool { return t.unfinished() == 0 })
-	t.world.until(limit, func() bool { return len(t.world.broker.holding()) == 0 })
+	t.world.until(limit, func() bool { return len(t.world.held()) == 0 })
 }
 
 // unfinished returns how many notifications were acknowledged and have not run.

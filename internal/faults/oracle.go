@@ -94,7 +94,7 @@ func (t *traffic) judge() counts {
 	}
 	c.second = w.lateReplies() - t.before
 	c.stall = w.ledger.stall(t.began, t.stopped)
-	for _, p := range w.broker.holding() {
+	for _, p := range w.held() {
 		c.stranded += int(p.n)
 		c.missing = append(c.missing, fmt.Sprintf("%d in %s, such as %.100q", p.n, p.key, w.broker.sample(p.key)))
 	}

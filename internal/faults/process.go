@@ -59,14 +59,23 @@ type worker struct {
 // start starts a worker. env goes before what every worker gets; limit bounds its
 // address space in KiB, 0 not at all.
 func (w *world) start(limit int, env ...string) *worker {
+	p := w.launch("worker", limit, []string{"serve", service}, env...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.workers = append(w.workers, p)
+	return p
+}
+
+// launch starts a process of the app; it is the caller's to end, where it is no worker.
+func (w *world) launch(kind string, limit int, args []string, env ...string) *worker {
 	w.mu.Lock()
 	w.starts++
-	name := fmt.Sprintf("worker-%d", w.starts)
+	name := fmt.Sprintf("%s-%d", kind, w.starts)
 	w.mu.Unlock()
 	p := &worker{world: w, name: name, log: w.path(name + ".log"), done: make(chan struct{}), began: time.Now()}
-	p.Cmd = exec.Command(w.bench.binary, "serve", service)
+	p.Cmd = exec.Command(w.bench.binary, args...)
 	if limit > 0 {
-		p.Cmd = exec.Command("sh", "-c", fmt.Sprintf(`ulimit -v %d && exec "$0" serve %s`, limit, service), w.bench.binary)
+		p.Cmd = exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -v %d && exec "$0" "$@"`, limit), w.bench.binary}, args...)...)
 	}
 	p.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "LEDGER=" + w.ledger.path, "EFFECTS=" + w.effects,
@@ -90,9 +99,6 @@ func (w *world) start(limit int, env ...string) *worker {
 		p.ended = time.Now()
 		close(p.done)
 	}()
-	w.mu.Lock()
-	w.workers = append(w.workers, p)
-	w.mu.Unlock()
 	return p
 }
 

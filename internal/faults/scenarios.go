@@ -32,6 +32,7 @@ const (
 func scenarios() []scenario {
 	return []scenario{
 		{name: "kill", what: "workers die of kill -9 while they run requests", run: kill, on: onEverything, alone: true},
+		{name: "gateway", what: "workers and gateways die of kill -9 under callers that come over HTTP", run: gateway, on: withBroker, alone: true},
 		{name: "rolling", what: "every worker is replaced again and again, the new one first", run: rolling, on: onEverything, alone: true},
 		{name: "cut", what: "the network between app and broker is broken", run: cut, on: withBroker},
 		{name: "poison", what: "a message ends every worker that runs it", run: poison, on: withBroker},

@@ -17,15 +17,15 @@ func slow(w *world) {
 	w.sleep(4 * time.Second)
 	early := memory(all[0].pid())
 	w.sleep(pick(w, 6*time.Second, 20*time.Second))
-	late := memory(all[0].pid())
+	atEnd := memory(all[0].pid())
 	t.settle(10 * time.Second)
 	c := t.judge()
 	var oldest time.Duration
-	after := 0
+	after, late := 0, w.within(100*time.Millisecond) // a broker's clock is known to within less; over HTTP time counts from the arrival
 	for _, j := range t.all() {
 		for _, e := range w.ledger.started(j.id) {
 			oldest = max(oldest, e.at.Sub(j.sent))
-			if e.at.After(j.due.Add(100 * time.Millisecond)) { // the broker's clock is known to within less
+			if e.at.After(j.due.Add(late)) {
 				after++
 			}
 		}
@@ -34,10 +34,10 @@ func slow(w *world) {
 	c.show(w)
 	c.demand(w)
 	w.figure("age when started", fmt.Sprintf("%v at most; after their deadline: %d", oldest.Round(time.Millisecond), after))
-	w.figure("memory of the worker", fmt.Sprintf("%d MiB after 4 s, %d MiB at the end", early>>20, late>>20))
+	w.figure("memory of the worker", fmt.Sprintf("%d MiB after 4 s, %d MiB at the end", early>>20, atEnd>>20))
 	w.want(c.expired+c.refused > c.ok, "%d expired, %d refused and %d ok: that was no overload", c.expired, c.refused, c.ok)
 	w.zero("calls executed after their deadline", after)
-	w.want(late < early+early/2+8<<20, "the worker grew from %d to %d MiB", early>>20, late>>20)
+	w.want(atEnd < early+early/2+8<<20, "the worker grew from %d to %d MiB", early>>20, atEnd>>20)
 	w.want(c.overrun <= time.Second, "a call outlived its deadline by %v", c.overrun)
 	w.finish()
 }

@@ -40,6 +40,8 @@ type world struct {
 	broker  broker
 	url     string // by which workers started from now on reach the broker
 
+	callersDie bool // so that replies are left for nobody, until the broker forgets them
+
 	mu       sync.Mutex // guards what follows
 	starts   int
 	workers  []*worker

@@ -23,7 +23,7 @@ var (
 	callers = map[*language][]string{
 		ruby:   {"redis_call", "rabbitmq_call", "rabbitmq_direct", "rabbitmq_rpc", "http_call"},
 		python: {"redis_call", "rabbitmq_call", "rabbitmq_direct", "rabbitmq_rpc", "http_call"},
-		node:   {"redis_call", "rabbitmq_call", "rabbitmq_direct", "rabbitmq_rpc", "http_call"},
+		node:   {"redis_call", "rabbitmq_call", "rabbitmq_direct", "rabbitmq_rpc", "http_call", "http_jayson"},
 		shell:  {"redis_call", "http_call"},
 	}
 	workers = map[*language][]string{

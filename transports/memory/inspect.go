@@ -59,13 +59,17 @@ func (t *Transport) Services(ctx context.Context) ([]transports.ServiceStatus, e
 func (q *queue) status(name string) transports.ServiceStatus {
 	q.promote(time.Now())
 	s := transports.ServiceStatus{
-		Name: name, Paused: q.paused,
+		Name: name, Paused: q.paused, Dated: true,
 		Waiting: count(q.ready.Len()), InFlight: count(0), Delayed: count(0), Retries: count(0),
 		Suspects: count(q.suspects.Len()), Dead: count(len(q.dead)), Consumers: count(len(q.workers)),
 	}
 	if e := q.ready.Front(); e != nil {
-		enqueued := e.Value.(*job).message.Enqueued
-		s.Oldest = &enqueued
+		next := e.Value.(*job)
+		since := next.message.Enqueued
+		if next.due.After(since) {
+			since = next.due
+		}
+		s.Oldest = &since
 	}
 	for _, j := range q.later {
 		if j.message.Failures > 0 {

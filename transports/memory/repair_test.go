@@ -22,11 +22,34 @@ func TestInspectorLeavesNothingOut(t *testing.T) {
 	all, err := tr.Services(t.Context())
 	none := new(int64)
 	want := []transports.ServiceStatus{{
-		Name: "known", Waiting: none, InFlight: none, Delayed: none, Retries: none, Suspects: none, Dead: none, Consumers: none,
+		Name: "known", Dated: true, Waiting: none, InFlight: none, Delayed: none, Retries: none, Suspects: none, Dead: none, Consumers: none,
 	}}
 	if diff := cmp.Diff(want, all); diff != "" || err != nil {
 		t.Errorf("error %v; services (-want +got):\n%s", err, diff)
 	}
+}
+
+// How long a message has waited counts from when it could have been run.
+func TestOldestIsSinceDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tr := memory.Open("a")
+		defer tr.Close()
+		due := time.Now().Add(time.Hour)
+		if err := tr.Send(t.Context(), "a", transports.Message{NotBefore: due}); err != nil {
+			t.Fatal(err)
+		}
+		for _, after := range []time.Duration{time.Minute, 3 * time.Hour} {
+			time.Sleep(after)
+			all, err := tr.Services(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := all[0].Oldest; (got != nil) != (after > time.Hour) || got != nil && !got.Equal(due) {
+				t.Errorf("after %v the oldest waits since %v, want %v", after, got, due)
+			}
+		}
+	})
 }
 
 // What was accepted is not refused later, and what waits for its time is not in the way.

@@ -123,7 +123,7 @@ func (t *Transport) public(l letter) transports.DeadLetter {
 func (t *Transport) revived(l letter) *frame {
 	f := &frame{Message: l.Message}
 	f.ID = l.id() // also of a bare one, which so is answered nowhere
-	f.Expires, f.Enqueued = time.Time{}, t.clock.now()
+	f.Expires, f.Enqueued, f.due = time.Time{}, t.clock.now(), time.Time{}
 	f.Unique, f.Failures = "", 0
 	f.Redelivered = true // as far as the handler is concerned, it may have run before
 	f.Unread = true      // whoever waited for the reply has been told

@@ -32,6 +32,7 @@ const (
 	headerMethod      = "method"
 	headerExpires     = "expires"
 	headerEnqueued    = "enqueued"
+	headerDue         = "due" // from when it could be run, where that is not since it was sent
 	headerFailures    = "failures"
 	headerRedelivered = "redelivered"
 	headerKey         = "key"
@@ -45,7 +46,7 @@ const (
 )
 
 var ownHeaders = []string{
-	headerID, headerReplyTo, headerMethod, headerExpires, headerEnqueued, headerFailures, headerRedelivered,
+	headerID, headerReplyTo, headerMethod, headerExpires, headerEnqueued, headerDue, headerFailures, headerRedelivered,
 	headerKey, headerUnique, headerUnread, headerDeaths, headerHistory, headerBuried, headerError, headerNonce,
 }
 
@@ -58,6 +59,7 @@ type frame struct {
 	replyTo string
 	bare    bool
 	deaths  int
+	due     time.Time
 	buried  time.Time
 	err     string
 	nonce   string
@@ -92,6 +94,7 @@ func (f *frame) encode() string {
 	}
 	number("Expires", unixMilli(f.Expires))
 	number("Enqueued", unixMilli(f.Enqueued))
+	number("Due", unixMilli(f.due))
 	number("Failures", int64(f.Failures))
 	if f.Redelivered {
 		line("Redelivered", "1")
@@ -245,6 +248,8 @@ func (f *frame) set(name, value string) {
 		f.Expires = millis()
 	case headerEnqueued:
 		f.Enqueued = millis()
+	case headerDue:
+		f.due = millis()
 	case headerFailures:
 		f.Failures = int(min(max(number(), 0), 1_000_000)) // a stranger's number must not overflow
 	case headerRedelivered:

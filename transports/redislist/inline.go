@@ -24,11 +24,8 @@ type inline struct {
 	seen       uint64 // what order was at the last tick
 }
 
-const (
-	inlineSoon = 500 * time.Microsecond
-	inlineTick = 5 * time.Millisecond // a message is held up for no more than two
-	inlineFrom = 16                   // so many must have been done soon
-)
+// inlineFrom is how many must have been done soon.
+const inlineFrom = 16
 
 // handle runs a message that came alone. It reports whether the calling goroutine is
 // still the one to go on.
@@ -61,10 +58,11 @@ func (t *taking) holdUp(e *entry) {
 		return
 	}
 	in.ticking = true
+	tick := t.fetcher.timing.tick
 	if in.timer == nil {
-		in.timer = time.AfterFunc(inlineTick, t.tick)
+		in.timer = time.AfterFunc(tick, t.tick)
 	} else {
-		in.timer.Reset(inlineTick)
+		in.timer.Reset(tick)
 	}
 }
 
@@ -77,7 +75,7 @@ func (t *taking) tick() {
 	in.ticking = in.seen != in.order && !late
 	in.seen = in.order
 	if in.ticking {
-		in.timer.Reset(inlineTick)
+		in.timer.Reset(t.fetcher.timing.tick)
 	}
 	in.mu.Unlock()
 	if late {
@@ -124,7 +122,7 @@ func (t *taking) carry(out *settlement) bool {
 func (t *taking) note(took time.Duration) {
 	short := &t.inline.short
 	switch n := short.Load(); {
-	case took > inlineSoon:
+	case took > t.fetcher.timing.soon:
 		short.Store(n / 2)
 	case n < 4*inlineFrom:
 		short.Store(n + 1)

@@ -23,6 +23,21 @@ func lone(t *testing.T, tr *Transport) {
 	}
 }
 
+// inlining returns a process that runs lone messages where they come, however slow the
+// machine is.
+func inlining(t *testing.T, o Options) *Transport {
+	t.Helper()
+	timing := quick()
+	timing.soon, timing.tick = time.Hour, 500*time.Millisecond
+	o.Catalogue = append(o.Catalogue, calculator)
+	tr, err := open(o, timing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tr.Close() })
+	return tr
+}
+
 // isHeld reports whether the handler with this context holds up who takes messages.
 func isHeld(ctx context.Context) bool {
 	in := &ctx.(*attempt).taking.inline
@@ -40,7 +55,7 @@ func TestLongHandlerIsLeftBehind(t *testing.T) {
 			t.Parallel()
 			url, namespace := brokertest.Namespace(t)
 			o := Options{URL: url, Namespace: namespace}
-			caller, worker := process(t, o), process(t, o)
+			caller, worker := process(t, o), inlining(t, o)
 			held, begun := make(chan bool, 2), make(chan struct{})
 			release := make(chan struct{})
 			serveSlots(t, worker, func(ctx context.Context, m transports.Message) transports.Outcome {
@@ -95,7 +110,7 @@ func TestInlineHandlerEndsOtherwise(t *testing.T) {
 			t.Parallel()
 			url, namespace := brokertest.Namespace(t)
 			o := Options{URL: url, Namespace: namespace}
-			caller, worker := process(t, o), process(t, o)
+			caller, worker := process(t, o), inlining(t, o)
 			held := make(chan bool, 1)
 			stop := serveSlots(t, worker, func(ctx context.Context, m transports.Message) transports.Outcome {
 				if string(m.Body) == "odd" {
@@ -150,7 +165,7 @@ func TestCarriedSettlementArrives(t *testing.T) {
 			t.Parallel()
 			url, namespace := brokertest.Namespace(t)
 			o := Options{URL: url, Namespace: namespace}
-			caller, worker := process(t, o), process(t, o)
+			caller, worker := process(t, o), inlining(t, o)
 			ctx, stop := context.WithCancel(t.Context())
 			held := make(chan bool, 1)
 			served := make(chan error, 1)

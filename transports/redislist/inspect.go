@@ -75,9 +75,9 @@ func (t *Transport) inspection(ctx context.Context, name string) ask {
 
 // statusOf reads the answer of inspect.lua. With an error the status has a name only.
 func (t *Transport) statusOf(name string, cmd *redis.Cmd) (transports.ServiceStatus, error) {
-	status := transports.ServiceStatus{Name: name, Workers: []transports.WorkerStatus{}}
+	status := transports.ServiceStatus{Name: name, Dated: true, Workers: []transports.WorkerStatus{}}
 	answer, err := cmd.Slice()
-	const fixed = 9 // what stands in front of the workers
+	const fixed = 10 // what stands in front of the workers
 	if err != nil {
 		return status, err
 	}
@@ -93,13 +93,22 @@ func (t *Transport) statusOf(name string, cmd *redis.Cmd) (transports.ServiceSta
 	status.Paused = answer[1] == int64(1)
 	status.Waiting, status.InFlight = number(2), number(4)
 	status.Delayed, status.Retries, status.Suspects, status.Dead = number(5), number(6), number(7), number(8)
+	var since time.Time
 	if head, _ := answer[3].(string); head != "" {
-		if sent := decode(head).Enqueued; !sent.IsZero() {
-			// By this machine's clock, with which whoever asks compares it.
-			now, _ := answer[0].(int64)
-			sent = time.Now().Add(sent.Sub(time.UnixMilli(now)))
-			status.Oldest = &sent
+		f := decode(head)
+		if since = f.Enqueued; f.due.After(since) {
+			since = f.due
 		}
+	}
+	// Without workers nobody puts what is due into the queue.
+	if due := number(9); due != nil && (since.IsZero() || *due < since.UnixMilli()) {
+		since = time.UnixMilli(*due)
+	}
+	if !since.IsZero() {
+		// By this machine's clock, with which whoever asks compares it.
+		now, _ := answer[0].(int64)
+		since = time.Now().Add(since.Sub(time.UnixMilli(now)))
+		status.Oldest = &since
 	}
 	for i := fixed; i+1 < len(answer); i += 2 {
 		id, _ := answer[i].(string)

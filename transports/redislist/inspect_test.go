@@ -1,6 +1,7 @@
 package redislist
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,6 +57,7 @@ func TestInspect(t *testing.T) {
 		ctx, k := t.Context(), tr.keys
 		now := client.Time(ctx).Val()
 		sent := now.Add(-3 * time.Minute)
+		later := float64(now.Add(time.Hour).UnixMilli())
 		fill := func(key string, n int) {
 			for i := range n {
 				client.LPush(ctx, key, fmt.Sprintf("Id: %s%d\n\n{}", key, i))
@@ -66,8 +68,8 @@ func TestInspect(t *testing.T) {
 		fill(k.suspects(calculator), 2)
 		fill(k.alone(calculator), 1)
 		fill(k.dead(calculator), 4)
-		client.ZAdd(ctx, k.delayed(calculator), redis.Z{Score: 1, Member: "a"}, redis.Z{Score: 2, Member: "b"})
-		client.ZAdd(ctx, k.retry(calculator), redis.Z{Score: 1, Member: "c"})
+		client.ZAdd(ctx, k.delayed(calculator), redis.Z{Score: later, Member: "a"}, redis.Z{Score: later, Member: "b"})
+		client.ZAdd(ctx, k.retry(calculator), redis.Z{Score: later, Member: "c"})
 		// One that lives, one whose lease is over, one that has left; the last two
 		// have left something behind.
 		client.ZAdd(ctx, k.workers(calculator),
@@ -82,7 +84,7 @@ func TestInspect(t *testing.T) {
 
 		number := func(n int64) *int64 { return &n }
 		want := transports.ServiceStatus{
-			Name: calculator, Paused: true, Waiting: number(3), Oldest: &sent, InFlight: number(6),
+			Name: calculator, Dated: true, Paused: true, Waiting: number(3), Oldest: &sent, InFlight: number(6),
 			Delayed: number(2), Retries: number(1), Suspects: number(3), Dead: number(4),
 			Consumers: number(1),
 			Workers:   []transports.WorkerStatus{{ID: "alive", Instance: "calculator.1", Version: "v1", Methods: []string{"add"}, Slots: 7}},
@@ -90,6 +92,68 @@ func TestInspect(t *testing.T) {
 		near := cmp.Comparer(func(a, b time.Time) bool { return a.Sub(b).Abs() < time.Minute })
 		if d := cmp.Diff(want, statusOf(t, tr), near); d != "" {
 			t.Errorf("-want +got:\n%s", d)
+		}
+	})
+}
+
+// How long a message has waited counts from when it could have been run.
+func TestInspectDue(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, o Options, client *redis.Client) {
+		tr := process(t, o)
+		ctx, k := t.Context(), tr.keys
+		now := client.Time(ctx).Val()
+		message := func(sent, due time.Time) string {
+			f := frame{Message: transports.Message{ID: "a", Enqueued: sent, Body: []byte("{}")}, due: due}
+			return f.encode()
+		}
+		want := func(since time.Time, what string) {
+			t.Helper()
+			if s := statusOf(t, tr); s.Oldest == nil || s.Oldest.Sub(since).Abs() > time.Minute {
+				t.Errorf("%s: the oldest waits since %v, want %v", what, s.Oldest, since)
+			}
+		}
+		hour, half := now.Add(-time.Hour), now.Add(-30*time.Minute)
+		client.LPush(ctx, k.queue(calculator), message(hour, half))
+		want(half, "one that was sent for later")
+		client.ZAdd(ctx, k.delayed(calculator), redis.Z{Score: float64(now.Add(-time.Minute).UnixMilli()), Member: "b"})
+		want(half, "beside one that was due after it")
+		client.ZAdd(ctx, k.retry(calculator), redis.Z{Score: float64(hour.UnixMilli()), Member: "c"})
+		want(hour, "beside one that nobody has put into the queue")
+		client.Del(ctx, k.queue(calculator))
+		want(hour, "of which the queue knows nothing")
+	})
+}
+
+// So a message says when it is due, if that is not at once.
+func TestDueTravels(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, o Options, client *redis.Client) {
+		tr := process(t, o)
+		ctx, k := t.Context(), tr.keys
+		due := func(key string) (score, says time.Time) {
+			t.Helper()
+			var all []redis.Z
+			eventually(t, "a message in "+key, func() bool {
+				all = client.ZRangeWithScores(ctx, key, 0, -1).Val()
+				return len(all) == 1
+			})
+			return time.UnixMilli(int64(all[0].Score)), decode(all[0].Member.(string)).due
+		}
+		if err := tr.Send(ctx, calculator, transports.Message{NotBefore: time.Now().Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		if score, says := due(k.delayed(calculator)); score.Sub(says).Abs() > time.Minute {
+			t.Errorf("one for later says %v, and is due at %v", says, score)
+		}
+		serve(t, tr, func(context.Context, transports.Message) transports.Outcome {
+			return transports.Outcome{Verdict: transports.Retry, After: 2 * time.Hour}
+		})
+		if err := tr.Send(ctx, calculator, transports.Message{}); err != nil {
+			t.Fatal(err)
+		}
+		if score, says := due(k.retry(calculator)); score.Sub(says).Abs() > time.Minute {
+			t.Errorf("one that failed says %v, and is due at %v", says, score)
 		}
 	})
 }
@@ -127,7 +191,7 @@ func TestInspectForeignWorkers(t *testing.T) {
 		number := func(n int64) *int64 { return &n }
 		status := func(name string, inFlight *int64, workers ...transports.WorkerStatus) transports.ServiceStatus {
 			return transports.ServiceStatus{
-				Name: name, Waiting: number(1), InFlight: inFlight,
+				Name: name, Dated: true, Waiting: number(1), InFlight: inFlight,
 				Delayed: number(0), Retries: number(0), Suspects: number(0), Dead: number(0),
 				Consumers: number(int64(len(workers))), Workers: append([]transports.WorkerStatus{}, workers...),
 			}

@@ -19,6 +19,7 @@ func (s *server) settlementOf(e *entry, o transports.Outcome) *settlement {
 	case transports.Retry:
 		out.action, out.delay = actRetry, o.After
 		next := s.failed(e.frame, o.Err)
+		next.due = s.clock.now().Add(o.After)
 		out.next = next.encode()
 	case transports.Bury:
 		out.action = actBury

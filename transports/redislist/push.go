@@ -196,6 +196,9 @@ func (c *commands) encode(f frame) string {
 		f.Expires = c.clock.toBroker(f.Expires)
 	}
 	f.Enqueued = c.clock.now()
+	if due := c.clock.toBroker(f.NotBefore); !f.NotBefore.IsZero() && due.After(f.Enqueued) {
+		f.due = due
+	}
 	return f.encode()
 }
 

@@ -21,6 +21,8 @@ type timing struct {
 	claim   time.Duration // life of a claim that nobody settles; void as soon as its worker is dead
 	twin    time.Duration // how long a message waits in its slot for one with its key that runs, and then elsewhere
 	stall   time.Duration // a service that could take nothing for so long, from a broker that answers, is broken
+	soon    time.Duration // a handler that took no longer may run where its message was taken
+	tick    time.Duration // and holds up who takes messages for no more than two
 	closing time.Duration // Close waits no longer than this for handlers and, again, for the broker
 }
 
@@ -39,6 +41,8 @@ func defaultTiming() timing {
 		claim:   24 * time.Hour,
 		twin:    time.Second,
 		stall:   3 * time.Minute,
+		soon:    500 * time.Microsecond,
+		tick:    5 * time.Millisecond,
 		closing: 2 * time.Second,
 	}
 }

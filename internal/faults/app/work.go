@@ -46,7 +46,7 @@ func newWork(runner.Resources) (*jsonrpc.Mux, error) {
 	}
 	w := &work{ledger: l, fixed: os.Getenv("FIXED") != ""}
 	mux := &jsonrpc.Mux{}
-	mux.Handle("work", jsonrpc.Func(w.work))
+	mux.Handle("work", jsonrpc.Func(w.work), jsonrpc.Public())
 	mux.Handle("stubborn", jsonrpc.Func(w.stubborn))
 	mux.Handle("heavy", jsonrpc.Func(w.heavy))
 	mux.Handle("poison", jsonrpc.Func(w.poison))

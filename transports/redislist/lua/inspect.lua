@@ -3,7 +3,7 @@
 -- KEYS  workers, former, about, queue, delayed, retry, suspects, alone, dead, paused
 -- ARGV  prefix of the backup lists
 -- Returns {now in ms, 1 if paused, messages waiting, the beginning of the one that is next, in flight,
---          delayed, to be retried, suspects, dead letters, then for each live worker its id and description}.
+--          delayed, to be retried, suspects, dead letters, since when one of those delayed or to be retried is due or -1, then for each live worker its id and description}.
 --
 -- A number is -1 where the key holds something else: one foreign key must not hide
 -- the rest from whoever looks for what is wrong.
@@ -47,9 +47,18 @@ else
   suspected = -1
 end
 
+local overdue = -1
+for _, key in ipairs({delayed, retry}) do
+  local nearest = redis.pcall('ZRANGE', key, 0, 0, 'WITHSCORES')
+  local due = tonumber(nearest[2]) -- an error has none
+  if due and due <= now and (overdue < 0 or due < overdue) then
+    overdue = due
+  end
+end
+
 local out = {
   now, redis.call('EXISTS', paused), size('LLEN', queue), string.sub(first, 1, 32768), in_flight,
-  size('ZCARD', delayed), size('ZCARD', retry), suspected, size('LLEN', dead),
+  size('ZCARD', delayed), size('ZCARD', retry), suspected, size('LLEN', dead), overdue,
 }
 for _, id in ipairs(redis.pcall('ZRANGEBYSCORE', workers, now, '+inf')) do
   local description = redis.pcall('HGET', about, id)

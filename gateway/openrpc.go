@@ -1,0 +1,95 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/journeyman-go/journeyman/jsonrpc"
+	"github.com/journeyman-go/journeyman/transports"
+)
+
+const discovery = `{"jsonrpc":"2.0","id":"openrpc","method":"rpc.discover"}`
+
+// openRPC answers with the document in which a service describes itself, as it does for
+// callers from outside: with its public methods alone.
+func (g *gateway) openRPC(w http.ResponseWriter, r *http.Request, service string) {
+	if !g.guard(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	who, ok := g.authenticate(w, r)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), g.Timeout)
+	defer cancel()
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.Timeout + writeMargin))
+	err := transports.CheckName(service)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", transports.ErrNoService, err)
+	}
+	var text []byte
+	if err == nil {
+		text, err = g.Caller.Call(ctx, service, transports.Message{
+			Method: "rpc.discover", Body: []byte(discovery), Header: g.passport(service, who),
+		})
+	}
+	var document json.RawMessage
+	if err == nil {
+		document, err = described(text, address(r)+"/rpc/"+service)
+	}
+	refusal, refused := errors.AsType[*jsonrpc.Error](err)
+	switch {
+	case err == nil:
+		send(w, http.StatusOK, document)
+	case refused && refusal.Code == jsonrpc.CodeMethodNotFound:
+		refuse(w, http.StatusNotFound, CodeRefused, fmt.Sprintf("%s does not describe itself", service))
+	default:
+		status, e := explain(err, service)
+		g.Log.InfoContext(ctx, "not described", "to", service, "status", status, "err", err)
+		refuse(w, status, e.Code, e.Message)
+	}
+}
+
+// described takes the document out of a reply and adds where the service can be called,
+// which it does not know itself.
+func described(reply []byte, url string) (json.RawMessage, error) {
+	r, err := jsonrpc.DecodeReply(reply)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the reply: %w", err)
+	case r.Error != nil:
+		return nil, r.Error
+	}
+	var has struct {
+		OpenRPC string          `json:"openrpc"`
+		Servers json.RawMessage `json:"servers"`
+	}
+	if err := json.Unmarshal(r.Result, &has); err != nil || has.OpenRPC == "" {
+		return nil, errors.New("the reply is no OpenRPC document")
+	}
+	if has.Servers != nil {
+		return r.Result, nil
+	}
+	servers, err := json.Marshal([]map[string]string{{"name": "gateway", "url": url}})
+	if err != nil {
+		return nil, err
+	}
+	// Beside the other fields, whose order is the service's: an object that has one begins with {.
+	rest := bytes.TrimSpace(r.Result)[1:]
+	return fmt.Appendf(nil, `{"servers":%s,%s`, servers, rest), nil
+}
+
+// address is where whoever sent the request found this gateway, behind a platform's router
+// that speaks TLS for it or not.
+func address(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}

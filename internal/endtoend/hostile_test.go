@@ -1,0 +1,152 @@
+//go:build unix
+
+package endtoend
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/journeyman-go/journeyman/internal/brokertest"
+)
+
+// slowClients is how many connections send next to nothing.
+const slowClients = 500
+
+// The gateway stands in the open. What is sent to do harm is refused with the right
+// status, costs no memory to speak of, and keeps nobody waiting.
+func TestHostileRequests(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, "JOURNEYMAN_URL="+brokertest.Redis(t).URL, "PORT=0")
+	a.spawn("serve", "calculator").says("msg=ready")
+	web := a.spawn("web")
+	address := web.says(`listening=http://(127\.0\.0\.1:\d+)`)
+	url := "http://" + address + "/rpc/calculator"
+	if code, body := post(t, url, add); code != 200 {
+		t.Fatalf("before all: %d %s", code, body)
+	}
+	before := resident(t, web.Process.Pid)
+
+	var slow sync.WaitGroup
+	for range slowClients {
+		slow.Go(func() { crawl(t, address) })
+	}
+	nesting := `{"jsonrpc":"2.0","id":1,"method":"add","params":` + strings.Repeat("[", 17<<20)
+	many := "[" + strings.Repeat(add+",", 9_999) + add + "]"
+	for _, tc := range []struct {
+		name, body string
+		header     map[string]string
+		status     int
+	}{
+		{"17 MB of nesting", nesting, nil, http.StatusRequestEntityTooLarge},
+		{"nesting that fits", nesting[:1<<20], nil, http.StatusBadRequest},
+		{"a batch of 10,000", many, nil, http.StatusRequestEntityTooLarge},
+		{"a form that looks like JSON", add, map[string]string{"Content-Type": "text/plain"}, http.StatusUnsupportedMediaType},
+		{"a name that was made to lead here", add, map[string]string{"Host": "evil.example"}, http.StatusMisdirectedRequest},
+		{"a page of another site", add, map[string]string{"Origin": "https://evil.example"}, http.StatusForbidden},
+		{"a header of 100 kB", add, map[string]string{"X-Long": strings.Repeat("x", 100_000)}, http.StatusRequestHeaderFieldsTooLarge},
+	} {
+		for range 3 {
+			if status, err := ask(url, tc.body, tc.header); status != tc.status {
+				t.Errorf("%s: status %d, %v, want %d", tc.name, status, err, tc.status)
+			}
+			if code, body := post(t, url, add); code != 200 || body != `{"jsonrpc":"2.0","id":1,"result":6.1}` {
+				t.Errorf("beside %s somebody else gets %d %s", tc.name, code, body)
+			}
+		}
+	}
+	slow.Wait() // for each of them is hung up on
+	if after := resident(t, web.Process.Pid); after > before+100<<20 {
+		t.Errorf("the gateway keeps %d MiB, before it was %d", after>>20, before>>20)
+	}
+	if code := web.stop(); code != 0 {
+		t.Errorf("the gateway ended with %d", code)
+	}
+}
+
+// crawl sends a request's head a byte at a time, and returns when it is hung up on.
+func crawl(t *testing.T, address string) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, conn)
+	}()
+	head := "POST /rpc/calculator HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+	deadline := time.After(patience)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		letter := byte('x')
+		if n < len(head) {
+			letter = head[n]
+		}
+		_, _ = conn.Write([]byte{letter})
+		select {
+		case <-ended:
+			return
+		case <-tick.C:
+		case <-deadline:
+			t.Errorf("a connection that sends next to nothing is still open after %v", patience)
+			return
+		}
+	}
+}
+
+// ask sends a request and returns the status of the answer. Whoever is refused need not
+// have been listened to until the end.
+func ask(url, body string, header map[string]string) (status int, err error) {
+	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	r.Host = r.Header.Get("Host")
+	r.Header.Del("Host")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	_ = response.Body.Close()
+	return response.StatusCode, err
+}
+
+// resident returns how much memory a process has now, in bytes.
+func resident(t *testing.T, pid int) int64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if os.IsNotExist(err) {
+		return 0 // no Linux
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kib << 10
+		}
+	}
+	t.Fatal("the system tells nothing of its memory")
+	return 0
+}
