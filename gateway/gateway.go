@@ -51,7 +51,6 @@ const (
 // Options say whom to pass calls to and what to refuse.
 type Options struct {
 	Caller transports.Caller           // required
-	Broker any                         // what can do more than pass calls on (transports.Inspector, …), where that is not Caller itself
 	Ready  func(context.Context) error // why calls cannot be passed on now; nil: they always can
 
 	Keys   []string // API keys; if there is any, calls need one as "Authorization: Bearer KEY"
@@ -93,9 +92,6 @@ func New(o Options) http.Handler {
 	if o.Caller == nil {
 		panic("gateway: Options.Caller is nil")
 	}
-	if o.Broker == nil {
-		o.Broker = o.Caller
-	}
 	if o.MaxBody == 0 {
 		o.MaxBody = defaultMaxBody
 	}
@@ -115,7 +111,7 @@ func New(o Options) http.Handler {
 		}
 	}
 	g.handler = g.shared(g.visited(g.route))
-	g.lookout, g.meter = newLookout(o.Broker, o.Services), newMeter(o.Version, o.Services)
+	g.lookout, g.meter = newLookout(o.Caller, o.Services), newMeter(o.Version, o.Services)
 	for _, key := range o.Keys {
 		g.keys = append(g.keys, sha256.Sum256([]byte(key)))
 	}

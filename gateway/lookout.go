@@ -26,14 +26,14 @@ type sight struct {
 // slow it is, it is asked one question at a time and none twice within a second: those who
 // look after services must not be a load on them.
 type lookout struct {
-	broker any           // asked, if it is a transports.Inspector
-	names  []string      // what the app has, announced or not
-	turn   chan struct{} // holds one token while nobody asks
-	last   sight         // belongs to whoever has taken the token
+	caller transports.Caller // asked, if it is a transports.Inspector
+	names  []string          // what the app has, announced or not
+	turn   chan struct{}     // holds one token while nobody asks
+	last   sight             // belongs to whoever has taken the token
 }
 
-func newLookout(broker any, names []string) *lookout {
-	l := &lookout{broker: broker, names: names, turn: make(chan struct{}, 1)}
+func newLookout(caller transports.Caller, names []string) *lookout {
+	l := &lookout{caller: caller, names: names, turn: make(chan struct{}, 1)}
 	l.turn <- struct{}{}
 	return l
 }
@@ -58,12 +58,12 @@ func (l *lookout) look(ctx context.Context) sight {
 }
 
 func (l *lookout) ask(ctx context.Context) ([]transports.ServiceStatus, error) {
-	if p, ok := l.broker.(transports.Pinger); ok { // where there is no broker, listing services asks nobody
+	if p, ok := transports.Ability[transports.Pinger](l.caller); ok { // where there is no broker, listing services asks nobody
 		if err := p.Ping(ctx); err != nil {
 			return nil, err
 		}
 	}
-	inspector, ok := l.broker.(transports.Inspector)
+	inspector, ok := transports.Ability[transports.Inspector](l.caller)
 	if !ok {
 		return nil, fmt.Errorf("inspect services: %w", transports.ErrUnsupported)
 	}

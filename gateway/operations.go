@@ -80,7 +80,7 @@ func (g *gateway) see(w http.ResponseWriter, r *http.Request) (sight, bool) {
 
 // paused is nil where services cannot be paused.
 func (g *gateway) paused(s transports.ServiceStatus) *bool {
-	if _, ok := g.Broker.(transports.Pauser); !ok {
+	if _, ok := transports.Ability[transports.Pauser](g.Caller); !ok {
 		return nil
 	}
 	return &s.Paused

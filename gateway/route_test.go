@@ -10,7 +10,7 @@ import (
 func TestRoute(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
-		"/rpc/calculator": "/rpc/{service}", "/rpc/": "", "/apps/reports/a/b": "/apps/{name}", "/tickets/x": "/tickets/{ticket}", "/openrpc/a.json": "/openrpc/{service}", "/rpc/a/b": "/rpc/{service}",
+		"/rpc/calculator": "/rpc/{service}", "/rpc/": "", "/apps/reports/a/b": "/apps/{name}", "/tickets/x": "/tickets/{ticket}", "/openrpc/a.json": "/openrpc/{service}.json", "/metrics": "", "/hirefire/token/info": "", "/rpc/a/b": "/rpc/{service}",
 		"/livez": "", "/readyz": "", "/": "", "": "", "/rpcs": "", "/wp-login.php": "",
 	} {
 		if got := gateway.Route(path); got != want {

@@ -37,7 +37,7 @@ func (a *app) web(c *cli.Context, _ []string) error {
 	refuse := s.env.refusal()
 	var stopping atomic.Bool
 	g := &gate{handler: s.tracing.Handler(gateway.New(gateway.Options{
-		Caller: s.tracing.Caller(s.transport), Broker: s.transport,
+		Caller: s.tracing.Caller(s.transport),
 		Ready: func(ctx context.Context) error {
 			if stopping.Load() {
 				return errors.New("stopping")

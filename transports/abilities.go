@@ -125,3 +125,19 @@ type WorkerStatus struct {
 	Slots    int       `json:"slots"`
 	Started  time.Time `json:"started"`
 }
+
+// Ability finds what c can do beyond Caller, one of the interfaces above, in c or in what it
+// wraps: a Caller around another one, as that of traces, has a method Unwrap() Caller.
+func Ability[T any](c Caller) (ability T, ok bool) {
+	for c != nil {
+		if ability, ok = c.(T); ok {
+			return ability, true
+		}
+		wrapper, wraps := c.(interface{ Unwrap() Caller })
+		if !wraps {
+			break
+		}
+		c = wrapper.Unwrap()
+	}
+	return ability, false
+}

@@ -28,6 +28,9 @@ type caller struct {
 	t  *Tracing
 }
 
+// Unwrap is for transports.Ability.
+func (c *caller) Unwrap() transports.Caller { return c.to }
+
 func (c *caller) Call(ctx context.Context, service string, m transports.Message) ([]byte, error) {
 	ctx, span := c.t.depart(ctx, service, &m)
 	defer span.End()

@@ -79,6 +79,19 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
+// What a transport can do beyond calls is found behind the spans.
+func TestAbilities(t *testing.T) {
+	t.Parallel()
+	tracing, _ := start(t)
+	if _, ok := transports.Ability[transports.Pinger](tracing.Caller(pinging{&link{}})); !ok {
+		t.Error("it cannot be asked whether there is a broker")
+	}
+}
+
+type pinging struct{ *link }
+
+func (pinging) Ping(context.Context) error { return nil }
+
 // Where it is off, callers get back what they gave, and nothing is made for it.
 func TestOffIsNothing(t *testing.T) {
 	t.Parallel()
