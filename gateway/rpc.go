@@ -56,6 +56,7 @@ func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 			jsonrpc.Errorf(CodeTooLarge, "a batch may have at most %d members here, and this one has %d", maxBatch, len(requests)))
 	case q.reserved() != "":
 		q.refuse(w, http.StatusForbidden, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "%s cannot be called through the gateway", q.reserved()))
+	case !g.allow(w, who, q): // it has answered
 	default:
 		g.forward(w, r, service, body, q, timeout, who)
 	}

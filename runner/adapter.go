@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/passport"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -25,7 +26,11 @@ type adapter struct {
 	log      *slog.Logger
 	running  atomic.Int64
 
+	principals passport.Keys // verify who sent a request from outside
+	forged     atomic.Int64  // principals that were not believed
+
 	elsewhere atomic.Int64 // when the log last spoke of messages left to other workers, in Unix nanoseconds
+	doubted   atomic.Int64 // and of principals that were not believed
 }
 
 // serves returns what the transport is to serve, in so many slots.
@@ -50,9 +55,7 @@ func (a *adapter) handle(ctx context.Context, m transports.Message) transports.O
 	}
 	a.running.Add(1)
 	ctx = jsonrpc.WithKey(ctx, m.Key)
-	if isOutside(m) {
-		ctx = jsonrpc.Outside(ctx, nil)
-	}
+	ctx = a.from(ctx, m)
 	var settler transports.Settler
 	if !isBatch(m.Body) {
 		settler = transports.SettlerOf(ctx)

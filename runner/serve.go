@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/journeyman-go/journeyman/internal/passport"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -94,7 +95,8 @@ func (a *app) serve(c *cli.Context, args []string) error {
 func (s *session) adapter(service string, mux *jsonrpc.Mux) *adapter {
 	locator, _ := s.transport.(transports.Locator)
 	_, keeps := s.transport.(transports.DeadLetterQueue)
-	return &adapter{mux: mux, service: service, instance: s.instance, locator: locator, forgets: !keeps, log: s.log}
+	return &adapter{mux: mux, service: service, instance: s.instance, locator: locator, forgets: !keeps, log: s.log,
+		principals: passport.NewKeys(exposed(s.env.config.PrincipalKeys)...)}
 }
 
 func (a *app) names() []string {
