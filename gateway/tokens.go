@@ -26,13 +26,6 @@ const (
 	shortestSecret = 32 // bytes: RFC 7518, section 3.2
 )
 
-// What a provider may sign with. Secrets sign with HS256 alone, and each algorithm is
-// tried with keys of its own kind alone: otherwise a public key could be taken for a
-// secret that everybody knows.
-var signatures = []jose.SignatureAlgorithm{
-	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
-}
-
 // TokenOptions say whose tokens are believed.
 type TokenOptions struct {
 	Secrets []string // any of which has signed with HS256; at least 32 bytes each
@@ -125,12 +118,15 @@ func (t *Tokens) Authenticate(ctx context.Context, credential string) (*jsonrpc.
 	return nil, &InvalidError{"the token is not signed with a key that is accepted here"}
 }
 
+// algorithms returns how tokens may be signed. Secrets sign with HS256 alone, and an
+// algorithm is tried with keys of its own kind alone: otherwise a public key could be
+// taken for a secret, one that everybody knows.
 func (t *Tokens) algorithms() (all []jose.SignatureAlgorithm) {
 	if len(t.o.Secrets) > 0 {
 		all = append(all, jose.HS256)
 	}
 	if t.set != nil {
-		all = append(all, signatures...)
+		all = append(all, jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA)
 	}
 	return all
 }
@@ -158,7 +154,7 @@ func (t *Tokens) principal(c claims) (*jsonrpc.Principal, error) {
 	if t.o.Audience != "" {
 		want.AnyAudience = jwt.Audience{t.o.Audience}
 	}
-	why := ""
+	var why string
 	switch err := c.ValidateWithLeeway(want, leeway); {
 	case errors.Is(err, jwt.ErrExpired):
 		why = "the token has expired"

@@ -32,7 +32,7 @@ type Config struct {
 	RedisTLS        string        `split_words:"true" desc:"For rediss://: verify (if unset), insecure, or pin: and the SHA-256 of the server's public key in hex."`
 	ArticleServices []string      `split_words:"true" desc:"Services, separated by commas, whose workers speak the bare wire: LPUSH a request, BRPOP its id."`
 	Bind            string        `split_words:"true" desc:"The IP address on which web listens, and over HTTP a service. Every address on a platform, 127.0.0.1 elsewhere."`
-	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that callers of web must show, and over HTTP callers of a service; ours show the first. Needed on a platform."`
+	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that open every public method to callers of web, and over HTTP all services; ours show the first. On a platform web needs one, or another credential."`
 	APIKeyHashes    []Secret      `split_words:"true" desc:"Keys of callers of web, of which only the hash is kept: NAME:SHA256 or NAME:SHA256:SCOPE SCOPE, separated by commas, as the command key prints them. Two of one name, with the same scopes, are for changing a key."`
 	JWTSecret       []Secret      `split_words:"true" desc:"Secrets of at least 32 bytes, separated by commas, with any of which tokens (JWT, HS256) of callers of web are signed."`
 	JWKS            string        `split_words:"true" desc:"The public keys of the identity provider whose tokens (JWT) callers of web may show: a https:// URL, or a file. Needs the issuer and the audience."`

@@ -33,7 +33,7 @@ func referenceApp() []runner.Program {
 		mux.Handle("charge", jsonrpc.Raw(func(context.Context, json.RawMessage) (any, error) { return "paid", nil }), jsonrpc.Dedupe(time.Hour))
 		return mux, nil
 	}
-	return append(services.All(), runner.RPC("sleeper", "sleeps", newSleeper), runner.RPC("payments", "charges once", payments))
+	return append(services.All(), runner.RPC("sleeper", "sleeps", newSleeper), runner.RPC("payments", "charges once", payments), runner.RPC("desk", "says who called", newDesk))
 }
 
 // An app is the reference app as a user has it: its commands, in a folder and with

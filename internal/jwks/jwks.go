@@ -111,10 +111,14 @@ func (s *Set) Run(ctx context.Context) {
 			return
 		case err != nil:
 			if !down { // once for each time that it is down
-				s.log.WarnContext(ctx, "the keys of the identity provider cannot be read; those that were read before still hold", "from", s.source, "err", err)
+				without := "those that were read before still hold"
+				if s.Ready() != nil {
+					without = "until then nobody can tell whose a token is, and calls with one get 503"
+				}
+				s.log.WarnContext(ctx, "the keys of the identity provider cannot be read; "+without, "from", s.source, "err", err)
 			}
 			down = true
-			wait, retry = retry/2+rand.N(retry/2), min(2*retry, lastRetry) //nolint:gosec // spreads load, guards nothing
+			wait, retry = retry/2+rand.N(retry/2), min(2*retry, lastRetry)
 		default:
 			if down {
 				s.log.InfoContext(ctx, "the keys of the identity provider are read again", "from", s.source)

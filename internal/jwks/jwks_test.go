@@ -201,6 +201,7 @@ func TestOutage(t *testing.T) {
 		}
 		p.says(set(a))
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		got := strings.Count(log.String(), "level=WARN") + 10*strings.Count(log.String(), "read again")
 		if got != 2+20 {
 			t.Errorf("the log should tell of two outages, once each, and their ends:\n%s", log.String())

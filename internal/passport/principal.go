@@ -21,9 +21,10 @@ const ShortestKey = 32
 // ends the validity of all of them at once is to take their key away.
 const Lifetime = 30 * 24 * time.Hour
 
-// header begins every principal. It is compared as it stands: there is no algorithm to
-// choose, and no other token that was signed with the same secret passes for one.
-var header = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"journeyman-principal+jwt"}`))
+// header begins every principal: {"alg":"HS256","typ":"journeyman-principal+jwt"}. It is
+// compared as it stands: there is no algorithm to choose, and no other token that was
+// signed with the same secret passes for one.
+const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6ImpvdXJuZXltYW4tcHJpbmNpcGFsK2p3dCJ9"
 
 // Errors of Verify. None of them holds any of the token.
 var (
