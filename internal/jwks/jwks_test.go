@@ -192,7 +192,7 @@ func TestOutage(t *testing.T) {
 		if s.Ready() != nil {
 			t.Errorf("a minute after the provider is back: %v", s.Ready())
 		}
-		for _, text := range []string{"", "<html>", "moved", strings.Repeat(" ", maxSize) + set(a), set()} { // all of them no set
+		for _, text := range []string{"", "<html>", "moved", set(a) + strings.Repeat(" ", maxSize), set()} { // all of them no set
 			p.says(text)
 			time.Sleep(2 * fresh)
 			if keys, err := s.Find(t.Context(), "a"); len(keys) != 1 || err != nil || s.Ready() != nil {
