@@ -22,8 +22,13 @@ type visit struct {
 
 type visitKey struct{}
 
-// visitOf returns that of the request; there always is one.
-func visitOf(r *http.Request) *visit { return r.Context().Value(visitKey{}).(*visit) }
+// visitOf returns that of the request, which visited has made.
+func visitOf(r *http.Request) *visit {
+	if v, ok := r.Context().Value(visitKey{}).(*visit); ok {
+		return v
+	}
+	return new(visit)
+}
 
 func requestID(r *http.Request) string { return visitOf(r).id }
 

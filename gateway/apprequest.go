@@ -3,9 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/textproto"
 	"strings"
 
 	"github.com/journeyman-go/journeyman/internal/webapp"
@@ -61,38 +59,6 @@ func (v *page) header(r *http.Request) webapp.Header {
 	h.Set("X-Forwarded-Proto", scheme)
 	h.Set("X-Forwarded-Prefix", v.prefix())
 	return webapp.Header(h)
-}
-
-// origin returns the browser's address, and how it was reached. A router writes the
-// address that it sees behind what it was told, which may be anything.
-func (g *gateway) origin(r *http.Request) (address, scheme string) {
-	address, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		address = r.RemoteAddr
-	}
-	if scheme = "http"; r.TLS != nil {
-		scheme = "https"
-	}
-	if !g.Routed {
-		return address, scheme
-	}
-	if ip := net.ParseIP(last(r.Header, "X-Forwarded-For")); ip != nil {
-		address = ip.String()
-	}
-	if s := last(r.Header, "X-Forwarded-Proto"); s == "https" || s == "http" {
-		scheme = s
-	}
-	return address, scheme
-}
-
-// last returns the last member of a header that is a list.
-func last(h http.Header, name string) string {
-	lines := h.Values(name)
-	if len(lines) == 0 {
-		return ""
-	}
-	list := lines[len(lines)-1]
-	return textproto.TrimString(list[strings.LastIndexByte(list, ',')+1:])
 }
 
 // visible percent-encodes what browsers would not send as it is. net/http lets it pass in

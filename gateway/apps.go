@@ -50,7 +50,7 @@ func (g *gateway) apps(w http.ResponseWriter, r *http.Request) {
 	}
 	if !v.public {
 		var ok bool
-		if v.who, ok = g.authenticateBrowser(plain, r); !ok {
+		if v.who, ok = g.authenticatePage(plain, r); !ok {
 			return
 		}
 	}
@@ -69,16 +69,6 @@ func (g *gateway) apps(w http.ResponseWriter, r *http.Request) {
 	default:
 		v.forward(w, plain, r)
 	}
-}
-
-// authenticateBrowser is authenticate for those who cannot send a bearer token: a browser
-// asks for a password, and the password is a key.
-func (g *gateway) authenticateBrowser(w http.ResponseWriter, r *http.Request) (who *jsonrpc.Principal, ok bool) {
-	if _, key, basic := r.BasicAuth(); basic {
-		r = r.Clone(r.Context())
-		r.Header.Set("Authorization", "Bearer "+key)
-	}
-	return g.authenticate(w, r)
 }
 
 // forward has the app answer, and the browser read what comes of it.

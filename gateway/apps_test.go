@@ -113,7 +113,7 @@ func TestHeadersOfApps(t *testing.T) {
 		"private": {want: http.Header{
 			"Cookie": {"a=1"}, "X-Forwarded-For": {"192.0.2.1"}, "X-Forwarded-Host": {"example.com"}, "X-Forwarded-Proto": {"http"}, "X-Forwarded-Prefix": {"/apps/reports"},
 		}},
-		"public": {o: gateway.Options{PublicApps: []string{"reports"}, Keys: []string{"k"}}, tls: true, want: http.Header{
+		"public": {o: gateway.Options{PublicApps: []string{"reports"}, Auth: gateway.Keys{gateway.PlainKey("k")}}, tls: true, want: http.Header{
 			"Cookie": {"a=1"}, "X-Forwarded-For": {"192.0.2.1"}, "X-Forwarded-Host": {"example.com"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Prefix": {"/apps/reports"},
 			"Authorization": {"Basic b3duOnVzZXI="},
 		}},

@@ -38,7 +38,7 @@ func TestAppsRefuse(t *testing.T) {
 		{name: "form of another site", with: []func(*http.Request){method("POST"), header("Sec-Fetch-Site", "cross-site")}, status: 403, says: "pages of other sites"},
 		{name: "body too large", o: gateway.Options{MaxBody: 3}, with: []func(*http.Request){method("POST")}, status: 413, says: "a body may have at most 3 bytes"},
 		{name: "timeout of no number", with: []func(*http.Request){header("Journeyman-Timeout", "x")}, status: 400, says: "whole number of milliseconds"},
-		{name: "no key", o: gateway.Options{Keys: []string{"k"}}, status: 401, says: "API key"},
+		{name: "no key", o: gateway.Options{Auth: gateway.Keys{gateway.PlainKey("k")}}, status: 401, says: "a key or a token"},
 		{name: "refused by configuration", o: gateway.Options{Refuse: "set JOURNEYMAN_API_KEYS"}, status: 403, says: "set JOURNEYMAN_API_KEYS"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestKeysOfApps(t *testing.T) {
 	basic := func(password string) func(*http.Request) {
 		return func(r *http.Request) { r.SetBasicAuth("anybody", password) }
 	}
-	locked := gateway.Options{Keys: []string{"k"}}
+	locked := gateway.Options{Auth: gateway.Keys{gateway.PlainKey("k")}}
 	for _, tc := range []struct {
 		name   string
 		o      gateway.Options
@@ -91,13 +91,13 @@ func TestKeysOfApps(t *testing.T) {
 		{"password", locked, "/apps/reports/", basic("k"), 200},
 		{"bearer", locked, "/apps/reports/", header("Authorization", "Bearer k"), 200},
 		{"wrong password", locked, "/apps/reports/", basic("x"), 401},
-		{"empty password", gateway.Options{Keys: []string{""}}, "/apps/reports/", basic(""), 401},
+		{"empty password", gateway.Options{Auth: gateway.Keys{gateway.PlainKey("")}}, "/apps/reports/", basic(""), 401},
 		{"nothing", locked, "/apps/reports/", header("X", ""), 401},
 		{"nothing, and no slash", locked, "/apps/reports", header("X", ""), 401},
-		{"public", gateway.Options{Keys: []string{"k"}, PublicApps: []string{"reports"}}, "/apps/reports/", header("X", ""), 200},
+		{"public", gateway.Options{Auth: gateway.Keys{gateway.PlainKey("k")}, PublicApps: []string{"reports"}}, "/apps/reports/", header("X", ""), 200},
 		{"public, and calls refused", gateway.Options{Refuse: "no", PublicApps: []string{"reports"}}, "/apps/reports/", header("X", ""), 200},
-		{"beside a public one", gateway.Options{Keys: []string{"k"}, PublicApps: []string{"reports"}}, "/apps/orders/", header("X", ""), 401},
-		{"a public one by another name", gateway.Options{Keys: []string{"k"}, PublicApps: []string{"reports"}}, "/apps/orders/../reports/", header("X", ""), 401},
+		{"beside a public one", gateway.Options{Auth: gateway.Keys{gateway.PlainKey("k")}, PublicApps: []string{"reports"}}, "/apps/orders/", header("X", ""), 401},
+		{"a public one by another name", gateway.Options{Auth: gateway.Keys{gateway.PlainKey("k")}, PublicApps: []string{"reports"}}, "/apps/orders/../reports/", header("X", ""), 401},
 		{"webhook", gateway.Options{PublicApps: []string{"reports"}}, "/apps/reports/", method("POST"), 200},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestKeysOfApps(t *testing.T) {
 	}
 	// Calls want a bearer token as before: a browser that knows the password sends it along
 	// with whatever a page makes it send.
-	if r := post(t, gateway.Options{Keys: []string{"k"}}, "/rpc/calculator", add, basic("k")); r.StatusCode != 401 {
+	if r := post(t, gateway.Options{Auth: gateway.Keys{gateway.PlainKey("k")}}, "/rpc/calculator", add, basic("k")); r.StatusCode != 401 {
 		t.Errorf("a call with a password: status %d", r.StatusCode)
 	}
 }

@@ -12,7 +12,7 @@ const app = "https://app.example.com"
 // A page of a listed site may call, with what it was given to show; one of another may not.
 func TestListedOrigins(t *testing.T) {
 	t.Parallel()
-	o := gateway.Options{Origins: []string{app}, Keys: []string{"k"}}
+	o := gateway.Options{Origins: []string{app}, Auth: gateway.Keys{gateway.PlainKey("k")}}
 	asks := []func(*http.Request){
 		method(http.MethodOptions), header("Origin", app), header("Access-Control-Request-Method", "POST"),
 		header("Access-Control-Request-Headers", "authorization,content-type"),

@@ -15,8 +15,8 @@
 // What the service answers comes back with 200, errors of the service included,
 // and a body of notifications alone with 204 once the broker has it. Every other
 // status means that the service did not answer, and why: 400 no JSON-RPC, 401 no
-// key, 403 refused, 404 no such service, 413 too large, 502 given up or lost on the
-// way, 503 no broker or a full queue, 504 no reply in time. The body is a JSON-RPC
+// key, 403 refused, 404 no such service, 413 too large, 429 too often, 502 given up or
+// lost on the way, 503 no broker or a full queue, 504 no reply in time. The body is a JSON-RPC
 // error even then, with the ids of the calls that were read; for a batch, one error
 // for each.
 //
@@ -26,12 +26,13 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/passport"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -53,8 +54,16 @@ type Options struct {
 	Caller transports.Caller           // required
 	Ready  func(context.Context) error // why calls cannot be passed on now; nil: they always can
 
-	Keys   []string // API keys; if there is any, calls need one as "Authorization: Bearer KEY"
-	Refuse string   // if set, every call is refused (403) with this sentence
+	Auth   Authenticator // who may call, by "Authorization: Bearer …"; nil: whoever can reach it
+	Refuse string        // if set, every call is refused (403) with this sentence
+
+	// Secrets of at least 32 bytes with which the principal is signed that travels with a
+	// call; the first one signs. Without any, services are not told who calls.
+	PrincipalKeys []string
+
+	// Calls each second from one principal, in this process; what has been saved up may
+	// come at once, of which a batch of 50 is the least. 0 means any number.
+	Rate float64
 
 	// Hosts lists the names by which the gateway may be called, without ports,
 	// against DNS rebinding: a page whose name was made to lead to this machine
@@ -112,8 +121,9 @@ func New(o Options) http.Handler {
 	}
 	g.handler = g.shared(g.visited(g.route))
 	g.lookout, g.meter = newLookout(o.Caller, o.Services), newMeter(o.Version, o.Services)
-	for _, key := range o.Keys {
-		g.keys = append(g.keys, sha256.Sum256([]byte(key)))
+	g.attempts, g.principals = newAttempts(), passport.NewKeys(o.PrincipalKeys...)
+	if o.Rate > 0 {
+		g.rates = newRates(o.Rate, max(o.MaxBatch, int(math.Ceil(o.Rate))))
 	}
 	return g
 }
@@ -122,10 +132,13 @@ type gateway struct {
 	Options
 
 	handler http.Handler
-	keys    [][sha256.Size]byte
-	origins *http.CrossOriginProtection
 	lookout *lookout
 	meter   *meter
+
+	origins    *http.CrossOriginProtection
+	attempts   *attempts
+	principals passport.Keys
+	rates      *rates // nil: there is no limit
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.handler.ServeHTTP(w, r) }

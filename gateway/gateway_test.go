@@ -61,13 +61,19 @@ func post(t *testing.T, o gateway.Options, path, body string, with ...func(*http
 	if o.Caller == nil {
 		o.Caller = newCaller()
 	}
+	return postTo(t, gateway.New(o), path, body, with...)
+}
+
+// postTo is post to a gateway that has seen other calls.
+func postTo(t *testing.T, g http.Handler, path, body string, with ...func(*http.Request)) *http.Response {
+	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	for _, change := range with {
 		change(r)
 	}
 	w := httptest.NewRecorder()
-	gateway.New(o).ServeHTTP(w, r)
+	g.ServeHTTP(w, r)
 	return w.Result()
 }
 
@@ -230,7 +236,7 @@ func TestProbes(t *testing.T) {
 		{"/readyz", down, "GET", 503, `{"status":"unavailable"}`},
 	} {
 		// Whoever checks health has no key, and calls us by whatever address it has.
-		o := gateway.Options{Ready: tc.ready, Keys: []string{"k"}, Hosts: []string{"shop.example"}, Refuse: "no"}
+		o := gateway.Options{Ready: tc.ready, Auth: gateway.Keys{gateway.PlainKey("k")}, Hosts: []string{"shop.example"}, Refuse: "no"}
 		check(t, post(t, o, tc.path, "", method(tc.method)), tc.status, tc.body)
 	}
 	r := post(t, gateway.Options{}, "/livez", "")
@@ -262,7 +268,7 @@ func TestLogHoldsReasonsAndNoBodies(t *testing.T) {
 	var log bytes.Buffer
 	c := newCaller()
 	c.err = errors.New("broker at 10.1.2.3 is odd")
-	o := gateway.Options{Caller: c, Keys: []string{"open-sesame"}, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	o := gateway.Options{Caller: c, Auth: gateway.Keys{gateway.PlainKey("open-sesame")}, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	const secret = "4111111111111111"
 	call := `{"jsonrpc":"2.0","id":1,"method":"pay","params":["` + secret + `"]}`
 	for _, body := range []string{call, "[" + call + "]", call[:40]} {

@@ -9,40 +9,6 @@ import (
 	"github.com/journeyman-go/journeyman/gateway"
 )
 
-func TestKeys(t *testing.T) {
-	t.Parallel()
-	two := []string{"first", "second"} // as while one is replaced by the other
-	for _, tc := range []struct {
-		name          string
-		keys          []string
-		authorization string
-		status        int
-	}{
-		{"none wanted", nil, "", 200},
-		{"first", two, "Bearer first", 200},
-		{"second", two, "Bearer second", 200},
-		{"the scheme's case is free", two, "bearer second", 200},
-		{"none", two, "", 401},
-		{"wrong", two, "Bearer third", 401},
-		{"part of one", two, "Bearer firs", 401},
-		{"other scheme", two, "Basic first", 401},
-		{"no scheme", two, "first", 401},
-		{"an empty key opens nothing", []string{""}, "Bearer ", 401},
-		{"nor without a header", []string{""}, "", 401},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			r := post(t, gateway.Options{Keys: tc.keys}, "/rpc/calculator", add, header("Authorization", tc.authorization))
-			if r.StatusCode != tc.status {
-				t.Errorf("status %d, want %d", r.StatusCode, tc.status)
-			}
-			if asked := r.Header.Get("WWW-Authenticate") != ""; asked != (tc.status == 401) {
-				t.Errorf("WWW-Authenticate %q with status %d", r.Header.Get("WWW-Authenticate"), tc.status)
-			}
-		})
-	}
-}
-
 func TestHosts(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -43,7 +43,7 @@ func TestHireFire(t *testing.T) {
 		} {
 			tc.o.HireFireToken, tc.o.Version = token, "v1.2.3"
 			// It shows neither a key nor a scope, only the token, in one of two places.
-			tc.o.Keys = []string{"key"}
+			tc.o.Auth = gateway.Keys{gateway.PlainKey("key")}
 			h := open(t, tc.o)
 			for _, r := range []*http.Response{
 				h.ask(http.MethodGet, "/hirefire/"+token+"/info", ""),

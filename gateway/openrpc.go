@@ -40,7 +40,7 @@ func (g *gateway) openRPC(w http.ResponseWriter, r *http.Request, service string
 	}
 	var document json.RawMessage
 	if err == nil {
-		document, err = described(text, address(r)+"/rpc/"+service)
+		document, err = described(text, g.address(r)+"/rpc/"+service)
 	}
 	refusal, refused := errors.AsType[*jsonrpc.Error](err)
 	switch {
@@ -82,14 +82,4 @@ func described(reply []byte, url string) (json.RawMessage, error) {
 	// Beside the other fields, whose order is the service's: an object that has one begins with {.
 	rest := bytes.TrimSpace(r.Result)[1:]
 	return fmt.Appendf(nil, `{"servers":%s,%s`, servers, rest), nil
-}
-
-// address is where whoever sent the request found this gateway, behind a platform's router
-// that speaks TLS for it or not.
-func address(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host
 }

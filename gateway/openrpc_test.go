@@ -28,7 +28,7 @@ func TestOpenRPC(t *testing.T) {
 	t.Parallel()
 	c := newCaller()
 	c.mux.Title = "calculator"
-	h := open(t, gateway.Options{Caller: c, Keys: []string{"key"}})
+	h := open(t, gateway.Options{Caller: c, Routed: true, Auth: gateway.Keys{gateway.PlainKey("key")}})
 	key := header("Authorization", "Bearer key")
 	for _, tc := range []struct{ url, forwarded, want string }{
 		{"http://shop.example/openrpc/calculator.json", "", "http://shop.example/rpc/calculator"},

@@ -252,8 +252,8 @@ func (p pinger) Ping(context.Context) error { return p.err }
 func TestWhoMayLook(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/metrics", "/scaling.json"} {
-		h := open(t, gateway.Options{Caller: &broker{caller: newCaller()}, Keys: []string{"key"}})
-		check(t, h.ask(http.MethodGet, path, ""), 401, `{"jsonrpc":"2.0","id":null,"error":{"code":-32010,"message":"send an API key as Authorization: Bearer KEY"}}`)
+		h := open(t, gateway.Options{Caller: &broker{caller: newCaller()}, Auth: gateway.Keys{gateway.PlainKey("key")}})
+		check(t, h.ask(http.MethodGet, path, ""), 401, `{"jsonrpc":"2.0","id":null,"error":{"code":-32010,"message":"send a key or a token as Authorization: Bearer …"}}`)
 		if r := h.ask(http.MethodGet, path, "", header("Authorization", "Bearer key")); r.StatusCode != 200 {
 			t.Errorf("%s with a key: status %d", path, r.StatusCode)
 		}

@@ -8,8 +8,7 @@ import (
 )
 
 // forPeople returns a writer on which what the gateway refuses is a line of text, as
-// browsers show it, and which has them ask for a password where a key is missing. Who
-// asks for JSON gets what programs get.
+// browsers show it. Who asks for JSON gets what programs get.
 func forPeople(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	return &plainWriter{ResponseWriter: w, json: strings.Contains(r.Header.Get("Accept"), "application/json")}
 }
@@ -26,10 +25,6 @@ func (p *plainWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 // WriteHeader implements http.ResponseWriter.
 func (p *plainWriter) WriteHeader(status int) {
 	h := p.Header()
-	if status == http.StatusUnauthorized {
-		// A second challenge: browsers know this one alone (RFC 7617).
-		h.Add("WWW-Authenticate", `Basic realm="journeyman: an API key as the password", charset="UTF-8"`)
-	}
 	if !p.json {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		h.Del("Content-Length")

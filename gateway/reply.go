@@ -23,6 +23,7 @@ const (
 	CodeUnknownOutcome = -32015 // it was handed over and may run; sending it again may run it twice
 	CodeFailed         = -32016 // something else; the log says what
 	CodeBuried         = -32017 // given up: the workers that ran it died; it is among the dead letters
+	CodeRateLimited    = -32018 // too often; nothing was begun, and Retry-After says when to try again
 )
 
 // explain says in a caller's words what a transport's error means. The error's own
@@ -59,7 +60,7 @@ func explain(err error, service string) (status int, e *jsonrpc.Error) {
 // A status alone proves nothing, as routers between them answer by themselves.
 func notBegun(code int) string {
 	switch code {
-	case CodeBusy:
+	case CodeBusy, CodeRateLimited:
 		return "busy"
 	case CodeNoService:
 		return "no-service"

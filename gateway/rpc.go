@@ -60,6 +60,9 @@ func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 		p.refuse(w, http.StatusForbidden, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "%s cannot be called through the gateway", method))
 		return
 	}
+	if !g.allow(w, who, p.question) { // it has answered
+		return
+	}
 	g.forward(w, r, &p)
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/passport"
 	"github.com/journeyman-go/journeyman/internal/tracing"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
@@ -28,7 +29,11 @@ type adapter struct {
 	log      *slog.Logger
 	running  atomic.Int64
 
+	principals passport.Keys // verify who sent a request from outside
+	forged     atomic.Int64  // principals that were not believed
+
 	elsewhere atomic.Int64 // when the log last spoke of messages left to other workers, in Unix nanoseconds
+	doubted   atomic.Int64 // and of principals that were not believed
 }
 
 // serves returns what the transport is to serve, in so many slots.
@@ -56,9 +61,7 @@ func (a *adapter) handle(ctx context.Context, m transports.Message) transports.O
 	if m.Redelivered {
 		ctx = jsonrpc.WithRedelivered(ctx)
 	}
-	if isOutside(m) {
-		ctx = jsonrpc.Outside(ctx, nil)
-	}
+	ctx = a.from(ctx, m)
 	if a.tracing != nil {
 		ctx = a.tracing.Begin(ctx, a.service, m, a.methods)
 	}

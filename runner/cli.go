@@ -85,6 +85,8 @@ func (a *app) commands() []*cli.Command {
 		a.doctorCommand(asJSON),
 		a.make("config", "", "show every setting, its value and where that came from", a.configuration,
 			asJSON, &cli.BoolFlag{Name: "markdown", Usage: "print a table for documentation, without values", DisableDefaultText: true}),
+		a.make("key", "NAME", "make an API key for a caller of web", a.key, asJSON,
+			&cli.StringSliceFlag{Name: "scope", Usage: "it may call methods that ask for `SCOPE`; * is every scope, and the flag can be repeated"}),
 		a.benchCommand(timeout, asJSON),
 		a.make("version", "", "print the version", a.printVersion, asJSON),
 		a.make("help", "[COMMAND]", "show this, or one command's options", a.help),

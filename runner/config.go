@@ -39,10 +39,17 @@ type Config struct {
 	MaxBody         int           `split_words:"true" default:"1048576" desc:"The longest body that web takes, in bytes; JOURNEYMAN_MAX_MESSAGE bounds it, too."`
 	MaxBatch        int           `split_words:"true" default:"50" desc:"How many requests a batch may hold that comes through web."`
 	Bind            string        `split_words:"true" desc:"The IP address on which web listens, and over HTTP a service. Every address on a platform, 127.0.0.1 elsewhere."`
-	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that callers of web must show, and over HTTP callers of a service; ours show the first. Needed on a platform."`
 	HirefireToken   Secret        `envconfig:"HIREFIRE_TOKEN" desc:"HireFire's token, with which it may ask web how long messages wait for each service. Unset, nothing answers it."`
 	HirefireMetric  string        `split_words:"true" default:"latency" desc:"What HireFire is told: latency, in seconds, or size, the number of messages that wait. RabbitMQ tells no latency, so there it is always size."`
 	PublicApps      []string      `split_words:"true" desc:"Web apps, separated by commas, that everybody may open through web; the others ask for a key, as the password."`
+	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that open every public method to callers of web, and over HTTP all services; ours show the first. On a platform web needs one, or another credential."`
+	APIKeyHashes    []Secret      `split_words:"true" desc:"Keys of callers of web, of which only the hash is kept: NAME:SHA256 or NAME:SHA256:SCOPE SCOPE, separated by commas, as the command key prints them. Two of one name, with the same scopes, are for changing a key."`
+	JWTSecret       []Secret      `split_words:"true" desc:"Secrets of at least 32 bytes, separated by commas, with any of which tokens (JWT, HS256) of callers of web are signed."`
+	JWKS            string        `split_words:"true" desc:"The public keys of the identity provider whose tokens (JWT) callers of web may show: a https:// URL, or a file. Needs the issuer and the audience."`
+	JWTIssuer       string        `split_words:"true" desc:"What tokens must say in iss."`
+	JWTAudience     string        `split_words:"true" desc:"What tokens must say in aud."`
+	PrincipalKeys   []Secret      `split_words:"true" desc:"Secrets of at least 32 bytes, separated by commas, the same for every process. With the first web signs who calls, with each of them services verify it. Without one they are not told, and methods with a scope refuse all callers of web."`
+	RateLimit       float64       `split_words:"true" default:"0" desc:"How many calls per second one caller of web may make, for each process; a batch counts its members. 0 is any number."`
 	LogLevel        slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error."`
 	LogFormat       string        `split_words:"true" default:"auto" desc:"text (logfmt), json, pretty, or auto: pretty on a terminal, otherwise text."`
 	Port            int           `envconfig:"PORT" default:"5000" desc:"Where web listens, and over HTTP a service."`
@@ -87,11 +94,9 @@ func readConfig() (c Config, settings []setting, faults []string) {
 		}
 		settings = append(settings, s)
 	}
-	keys := len(c.APIKeys)
-	c.trim()
-	if keys > 0 && len(c.APIKeys) == 0 { // whoever wrote the commas believes the gateway locked
-		faults = append(faults, "JOURNEYMAN_API_KEYS holds commas and no key, want keys, separated by commas")
-		broken["JOURNEYMAN_API_KEYS"] = true
+	for _, name := range c.trim() { // whoever wrote the commas believes the gateway locked
+		faults = append(faults, name+" holds commas and no key, want keys, separated by commas")
+		broken[name] = true
 	}
 	for _, f := range c.check() {
 		if !broken[f.name] {
@@ -129,6 +134,8 @@ func wanted(t reflect.Type) string {
 		return "a duration such as 25s or 2m"
 	case reflect.TypeFor[slog.Level]():
 		return "debug, info, warn or error"
+	case reflect.TypeFor[float64]():
+		return "a number"
 	}
 	return "a whole number"
 }
@@ -147,18 +154,34 @@ func shown(v any) string {
 	return fmt.Sprint(v)
 }
 
-// trim drops the blanks and empty members of lists: "a, b," is two services.
-func (c *Config) trim() {
-	for i, s := range c.APIKeys {
-		c.APIKeys[i] = Secret(strings.TrimSpace(string(s)))
-	}
+// trim drops the blanks and empty members of lists: "a, b," is two services. It returns
+// the names of lists of secrets of which nothing is left.
+func (c *Config) trim() (emptied []string) {
 	for _, list := range []*[]string{&c.ArticleServices, &c.ArticleMethods, &c.Hosts, &c.Origins, &c.PublicApps} {
-		for i, s := range *list {
-			(*list)[i] = strings.TrimSpace(s)
-		}
-		*list = slices.DeleteFunc(*list, func(s string) bool { return s == "" })
+		trim(list)
 	}
-	c.APIKeys = slices.DeleteFunc(c.APIKeys, func(s Secret) bool { return s == "" })
+	for _, list := range []struct {
+		name    string
+		secrets *[]Secret
+	}{
+		{"JOURNEYMAN_API_KEYS", &c.APIKeys},
+		{"JOURNEYMAN_API_KEY_HASHES", &c.APIKeyHashes},
+		{"JOURNEYMAN_JWT_SECRET", &c.JWTSecret},
+		{"JOURNEYMAN_PRINCIPAL_KEYS", &c.PrincipalKeys},
+	} {
+		before := len(*list.secrets)
+		if trim(list.secrets); before > 0 && len(*list.secrets) == 0 {
+			emptied = append(emptied, list.name)
+		}
+	}
+	return emptied
+}
+
+func trim[S ~string](list *[]S) {
+	for i, s := range *list {
+		(*list)[i] = S(strings.TrimSpace(string(s)))
+	}
+	*list = slices.DeleteFunc(*list, func(s S) bool { return s == "" })
 }
 
 // The forms that the Redis transport takes; every fault of a configuration is to
@@ -212,5 +235,5 @@ func (c *Config) check() (faults []fault) {
 	for _, name := range c.ArticleServices {
 		demand(transports.CheckName(name) == nil, "JOURNEYMAN_ARTICLE_SERVICES", name, "names of 1 to 24 letters a-z")
 	}
-	return faults
+	return append(faults, c.checkCredentials()...)
 }

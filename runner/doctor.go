@@ -136,11 +136,15 @@ func (d *checkup) settings() {
 	}
 }
 
-// gateway finds one that would be open to the world, and so refuses calls.
+// gateway finds one that would be open to the world, and so refuses calls, or that does
+// not tell services who calls.
 func (d *checkup) gateway() {
 	if reason := d.env.refusal(); reason != "" && !d.noWeb {
 		found, advice := halves(reason)
 		d.note(transports.Warning, "gateway", advice, "%s", found)
+	} else if warning := d.env.config.unsigned(); warning != "" && !d.noWeb {
+		d.note(transports.Warning, "gateway", "Set JOURNEYMAN_PRINCIPAL_KEYS, the same for every process, if a method has a scope or a handler asks who called.",
+			"Services are not told who calls, and methods with a scope refuse everybody.")
 	}
 }
 

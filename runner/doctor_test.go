@@ -113,6 +113,10 @@ func TestDoctorFindsFaults(t *testing.T) {
 		}, not: []string{"server"}},
 		"no gateway, no keys": {env: map[string]string{"DYNO": "run.1", "REDIS_URL": "redis://h"}, files: map[string]string{"Procfile": strings.Replace(testProcfile, "web: app web\n", "", 1)},
 			not: []string{"gateway"}, want: []string{"tester=1, nested=1, broken=1."}},
+		"unsigned callers": {env: map[string]string{"JOURNEYMAN_API_KEY_HASHES": hashed("shop", "k", "")}, want: []string{
+			"warning  gateway", "Services are not told who calls, and methods with a scope refuse everybody.", "→ Set JOURNEYMAN_PRINCIPAL_KEYS",
+		}},
+		"signed callers": {env: map[string]string{"JOURNEYMAN_API_KEYS": "k", "JOURNEYMAN_PRINCIPAL_KEYS": longSecret}, not: []string{"gateway"}},
 		"a long drain": {env: map[string]string{"DYNO": "run.1", "REDIS_URL": "redis://h", "JOURNEYMAN_API_KEYS": "k", "JOURNEYMAN_DRAIN": "40s"}, want: []string{
 			"warning  drain", "JOURNEYMAN_DRAIN is 40s, and Heroku leaves room for 25s", "→ Set JOURNEYMAN_DRAIN to 25s or less.",
 		}},

@@ -84,6 +84,7 @@ func TestHelp(t *testing.T) {
 	for file, args := range map[string][]string{
 		"help.txt":        {"help"},
 		"help-bench.txt":  {"help", "bench"},
+		"help-key.txt":    {"help", "key"},
 		"help-call.txt":   {"help", "call"},
 		"help-notify.txt": {"help", "notify"},
 		"help-start.txt":  {"start", "--help"},

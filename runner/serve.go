@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/journeyman-go/journeyman/internal/passport"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -98,7 +99,8 @@ func (a *app) serve(c *cli.Context, args []string) error {
 func (s *session) adapter(service string, mux *jsonrpc.Mux) *adapter {
 	locator, _ := s.transport.(transports.Locator)
 	_, keeps := s.transport.(transports.DeadLetterQueue)
-	a := &adapter{mux: mux, service: service, instance: s.instance, locator: locator, forgets: !keeps, tracing: s.tracing, log: s.log}
+	a := &adapter{mux: mux, service: service, instance: s.instance, locator: locator, forgets: !keeps, tracing: s.tracing, log: s.log,
+		principals: passport.NewKeys(exposed(s.env.config.PrincipalKeys)...)}
 	if s.tracing != nil {
 		a.methods = map[string]bool{"rpc.discover": true, "rpc.ping": true, "rpc.stats": true}
 		for _, method := range mux.Methods() {

@@ -3,6 +3,7 @@ package runner
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -158,6 +159,9 @@ func (a *app) childEnv(b broker, url string, addresses map[string]string) []stri
 	}
 	if url != "" {
 		env = append(env, "JOURNEYMAN_URL="+url)
+	}
+	if os.Getenv("JOURNEYMAN_PRINCIPAL_KEYS") == "" { // so that services learn who calls, as they do when deployed
+		env = append(env, "JOURNEYMAN_PRINCIPAL_KEYS="+rand.Text()+rand.Text())
 	}
 	if b.transport == overHTTP {
 		all := maps.Clone(addresses)

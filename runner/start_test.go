@@ -13,13 +13,14 @@ import (
 
 func TestStart(t *testing.T) {
 	dir := isolate(t, nil)
-	writeFile(t, dir+"/Procfile", "web: echo \"$PS at $PORT with $JOURNEYMAN_URL finds $PATH end\"; exec sleep 1000\nworker: exec sleep 1000\n")
+	writeFile(t, dir+"/Procfile", "web: echo \"$PS at $PORT with $JOURNEYMAN_URL finds $PATH end $JOURNEYMAN_PRINCIPAL_KEYS.\"; exec sleep 1000\nworker: exec sleep 1000\n")
 	s := newSite()
 	start := s.spawn(t, "start", "-p", "7000", "-m", "web=2,worker=1")
 	url := start.out.match(t, `msg="broker: .* at (redis://127\.0\.0\.1:\d+)"`)
 	start.out.match(t, `msg="gateway: http://localhost:7000"`)
 	path := start.out.match(t, `web\.2 at 7001 with `+url+` finds (\S+) end`)
-	start.out.match(t, `web\.1 at 7000 `)
+	key := start.out.match(t, `web\.1 at 7000 .* end (\w{32,})\.`) // so that who calls can be told
+	start.out.match(t, `web\.2 at 7001 .* end `+key+`\.`)
 
 	exe, err := os.Executable()
 	if err != nil {

@@ -28,6 +28,11 @@ func (a *app) web(c *cli.Context, _ []string) error {
 		s.transport.Close()
 		return configError{fmt.Sprintf("web has no service to pass calls to; set JOURNEYMAN_SERVICES to calculator=http://host:8080 and so on, or JOURNEYMAN_URL to one address with %s in it", placeholder)}
 	}
+	auth, tokens, err := s.env.config.authenticator(s.log)
+	if err != nil {
+		s.transport.Close()
+		return configError{err.Error()}
+	}
 	listener, err := net.Listen("tcp", s.env.listenAddress())
 	if err != nil {
 		s.transport.Close()
@@ -42,20 +47,25 @@ func (a *app) web(c *cli.Context, _ []string) error {
 			if stopping.Load() {
 				return errors.New("stopping")
 			}
+			if err := tokens.Ready(); err != nil {
+				return err
+			}
 			return s.reachable(ctx)
 		},
-		Keys:     exposed(s.env.config.APIKeys),
-		Refuse:   refuse,
-		Hosts:    s.env.config.Hosts,
-		Origins:  s.env.config.Origins,
-		Allowed:  s.env.config.allowed(),
+		Auth:          auth,
+		Refuse:        refuse,
+		PrincipalKeys: exposed(s.env.config.PrincipalKeys),
+		Rate:          s.env.config.RateLimit,
+		Hosts:         s.env.config.Hosts,
+		Origins:       s.env.config.Origins,
+		Allowed:       s.env.config.allowed(),
+		PublicApps:    s.env.config.PublicApps,
+		Routed:        s.env.platform.name != "",
+
 		MaxBody:  int64(min(s.env.config.MaxBody, s.env.config.MaxMessage)),
 		MaxBatch: s.env.config.MaxBatch,
 		Timeout:  s.env.config.Timeout,
 		Log:      s.log,
-
-		PublicApps: s.env.config.PublicApps,
-		Routed:     s.env.platform.name != "",
 
 		Services: a.names(), Version: buildVersion(),
 		HireFireToken: string(s.env.config.HirefireToken), HireFireSize: s.env.config.HirefireMetric == "size",
@@ -67,12 +77,15 @@ func (a *app) web(c *cli.Context, _ []string) error {
 	if refuse != "" {
 		s.log.Warn(refuse)
 	}
+	if warning := s.env.config.unsigned(); warning != "" {
+		s.log.Warn(warning)
+	}
 	return s.refused(a.lifecycle(s).run(c.Context, work{
 		running: g.running.Load,
 		stop:    func() { stopping.Store(true) },
 		close:   func() error { return errors.Join(server.Close(), s.transport.Close()) },
 		run: s.besideBroker(func(taking context.Context) error {
-			return serveHTTP(taking, server, listener)
+			return beside(taking, tokens.Run, func() error { return serveHTTP(taking, server, listener) })
 		}),
 	}))
 }
@@ -133,21 +146,4 @@ func (e *environment) listenAddress() string {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, strconv.Itoa(e.config.Port))
-}
-
-// refusal is why the gateway must refuse calls, or "". On a platform it is open to
-// the world, and so are all services behind it.
-func (e *environment) refusal() string {
-	if e.platform.name == "" || len(e.config.APIKeys) > 0 {
-		return ""
-	}
-	return fmt.Sprintf("calls are refused until JOURNEYMAN_API_KEYS is set, as on %s everybody can reach this gateway", e.platform.name)
-}
-
-func exposed(secrets []Secret) []string {
-	out := make([]string, len(secrets))
-	for i, s := range secrets {
-		out[i] = string(s)
-	}
-	return out
 }

@@ -78,8 +78,8 @@ func TestWebOnPlatform(t *testing.T) {
 		isolate(t, env)
 		web := newSite().spawn(t, "web")
 		url := web.out.match(t, `listening=(http://\S+)`)
-		web.out.match(t, `level=WARN msg="calls are refused until JOURNEYMAN_API_KEYS is set`)
-		if code, body := ask(t, "POST", url+"/rpc/tester", request); code < 400 || !strings.Contains(body, "JOURNEYMAN_API_KEYS") {
+		web.out.match(t, `level=WARN msg="calls are refused until JOURNEYMAN_API_KEYS or another credential is set, as on Heroku`)
+		if code, body := ask(t, "POST", url+"/rpc/tester", request); code != 403 || !strings.Contains(body, "JOURNEYMAN_API_KEYS") {
 			t.Errorf("a call got %d %s", code, body)
 		}
 	})
@@ -120,5 +120,46 @@ func TestWebPortTaken(t *testing.T) {
 	t.Setenv("PORT", url[strings.LastIndex(url, ":")+1:])
 	if got := s.run(t, "web"); got.Code != 2 || !strings.Contains(got.Stderr, "set PORT to a free port") {
 		t.Errorf("a second web: %+v", got)
+	}
+}
+
+// A provider that cannot be reached is no reason to end, nor to refuse those who have a key.
+func TestWebWithoutItsKeySet(t *testing.T) {
+	isolate(t, map[string]string{
+		"PORT": "0", "JOURNEYMAN_API_KEYS": "right", "JOURNEYMAN_JWKS": "http://127.0.0.1:1/jwks",
+		"JOURNEYMAN_JWT_ISSUER": "https://id.example", "JOURNEYMAN_JWT_AUDIENCE": "shop",
+	})
+	s := newSite()
+	s.spawn(t, "serve", "tester").out.match(t, "msg=ready")
+	web := s.spawn(t, "web")
+	url := web.out.match(t, `listening=(http://\S+)`)
+	web.out.match(t, `level=WARN msg="the keys of the identity provider cannot be read`)
+	if code, body := ask(t, "GET", url+"/readyz", ""); code != 503 {
+		t.Errorf("it is ready: %d %s", code, body)
+	}
+	request := `{"jsonrpc":"2.0","id":1,"method":"echo"}`
+	for credential, want := range map[string]int{"right": 200, "wrong": 401, "eyJhbGciOiJSUzI1NiJ9.e30.eA": 503} {
+		if code, body := ask(t, "POST", url+"/rpc/tester", request, "Authorization", "Bearer "+credential); code != want {
+			t.Errorf("with %s: %d %s, want %d", credential, code, body, want)
+		}
+	}
+	web.signals <- syscall.SIGTERM
+	if code := web.wait(t); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, web.out)
+	}
+}
+
+// What is wrong with a file is told at start.
+func TestWebWithAFaultyKeySet(t *testing.T) {
+	dir := isolate(t, map[string]string{"PORT": "0", "JOURNEYMAN_JWKS": "keys.json", "JOURNEYMAN_JWT_ISSUER": "https://id.example", "JOURNEYMAN_JWT_AUDIENCE": "shop"})
+	s := newSite()
+	for _, tt := range []struct{ text, want string }{{"", "no such file"}, {"{}", "holds no key"}} {
+		text, want := tt.text, tt.want
+		if text != "" {
+			writeFile(t, dir+"/keys.json", text)
+		}
+		if got := s.run(t, "web"); got.Code != 2 || !strings.Contains(got.Stderr, "app: tokens cannot be verified: key set keys.json: ") || !strings.Contains(got.Stderr, want) {
+			t.Errorf("with %q: %+v", text, got)
+		}
 	}
 }

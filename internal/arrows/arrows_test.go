@@ -28,6 +28,8 @@ func plan() map[string]row {
 		otel        = "go.opentelemetry.io/otel"
 		miniredis   = "github.com/alicebob/miniredis/v2"
 		testcontain = "github.com/testcontainers/testcontainers-go"
+		jose        = "github.com/go-jose/go-jose/v4"
+		rate        = "golang.org/x/time/rate"
 	)
 	return map[string]row{
 		".": {ours: []string{"services", "runner", "dial"}},
@@ -44,7 +46,7 @@ func plan() map[string]row {
 		"transports/httprpc":       {ours: []string{"transports"}, libraries: []string{uuid}},
 		"transports/transporttest": {ours: []string{"transports"}, libraries: []string{cmp, goleak}},
 		"client":                   {ours: []string{"jsonrpc", "transports"}},
-		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport", "internal/webapp"}, libraries: []string{prometheus, "github.com/rs/cors"}},
+		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport", "internal/webapp", "internal/jwks"}, libraries: []string{prometheus, "github.com/rs/cors", jose, rate}},
 		"dial":                     {ours: []string{"runner", "transports", "transports/*", "events", "events/*"}},
 		"services":                 {ours: []string{"runner", "jsonrpc", "services/*"}},
 		"services/*":               {ours: []string{"jsonrpc", "client", "events"}}, // no transport is named here
@@ -62,13 +64,14 @@ func plan() map[string]row {
 		"internal/tracing":         {ours: []string{"jsonrpc", "transports", "internal/otlp"}, libraries: []string{otel}},
 		"internal/otlptest":        {libraries: []string{"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"}},
 		"internal/webapp":          {ours: []string{"jsonrpc"}},
+		"internal/jwks":            {libraries: []string{jose}},
 		"internal/foreman":         {ours: []string{"internal/procfile", "internal/children"}},
 		"internal/devbroker":       {ours: []string{"internal/children"}, libraries: []string{goRedis, miniredis}},
 		"internal/brokertest":      {ours: []string{"internal/children"}, libraries: []string{goRedis, amqp, testcontain}},
 		"runner": {
 			ours: []string{
 				"jsonrpc", "jsonrpc/middleware", "transports", "events", "client", "gateway",
-				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/heap", "internal/load", "internal/passport", "internal/tracing", "internal/webapp",
+				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/heap", "internal/load", "internal/passport", "internal/tracing", "internal/webapp", "internal/jwks",
 			},
 			libraries: []string{
 				"github.com/urfave/cli/v2", "github.com/kelseyhightower/envconfig", "github.com/joho/godotenv",

@@ -34,7 +34,7 @@ func referenceApp() []runner.Program {
 		return mux, nil
 	}
 	return append(services.All(), runner.RPC("sleeper", "sleeps", newSleeper), runner.RPC("payments", "charges once", payments),
-		runner.HTTP("pages", "is a web app", newPages))
+		runner.HTTP("pages", "is a web app", newPages), runner.RPC("desk", "says who called", newDesk))
 }
 
 // An app is the reference app as a user has it: its commands, in a folder and with

@@ -54,7 +54,7 @@ func TestHostileRequests(t *testing.T) {
 		{"a header of 100 kB", add, map[string]string{"X-Long": strings.Repeat("x", 100_000)}, http.StatusRequestHeaderFieldsTooLarge},
 	} {
 		for range 3 {
-			if status, err := ask(url, tc.body, tc.header); status != tc.status {
+			if status, err := attempt(url, tc.body, tc.header); status != tc.status {
 				t.Errorf("%s: status %d, %v, want %d", tc.name, status, err, tc.status)
 			}
 			if code, body := post(t, url, add); code != 200 || body != `{"jsonrpc":"2.0","id":1,"result":6.1}` {
@@ -105,9 +105,9 @@ func crawl(t *testing.T, address string) {
 	}
 }
 
-// ask sends a request and returns the status of the answer. Whoever is refused need not
+// attempt sends a request and returns the status of the answer. Whoever is refused need not
 // have been listened to until the end.
-func ask(url, body string, header map[string]string) (status int, err error) {
+func attempt(url, body string, header map[string]string) (status int, err error) {
 	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		return 0, err
