@@ -1,9 +1,9 @@
 // Package otlp sends spans to a collector by the OpenTelemetry protocol over HTTP
 // (https://opentelemetry.io/docs/specs/otlp).
 //
-// OpenTelemetry's own exporter is not used, because with it come gRPC, its gateway and
-// the reflection of Protocol Buffers: 5.7 MB of every binary and 4 MB of every process, traced or
-// not. The one kind of message that is sent takes a page to write.
+// OpenTelemetry's own exporter is not used, because even the one for HTTP brings gRPC and its
+// gateway: megabytes of every binary and of every process, traced or not. The one kind of message
+// that is sent takes a page to write.
 package otlp
 
 import (
