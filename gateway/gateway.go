@@ -2,6 +2,7 @@
 // service through a transports.Caller, and knows none of them:
 //
 //	POST /rpc/SERVICE   a call, a notification or a batch, as application/json
+//	GET  /tickets/TICKET the reply to a call that nobody waited for
 //	GET  /livez         200 while the process serves
 //	GET  /readyz        200 while calls can be passed on, 503 otherwise
 //
@@ -56,6 +57,16 @@ type Options struct {
 	MaxBody int64         // bytes; 0 means 1 MiB
 	Timeout time.Duration // for a call; 0 means 25 s. A Journeyman-Timeout header (milliseconds) lowers it
 
+	// A call whose client prefers a ticket (Prefer: respond-async) may take AsyncTimeout,
+	// or less if Journeyman-Timeout says so, and its reply can be fetched for AsyncKeep
+	// after it has come. 0 means an hour each. Needs a Caller that is a transports.Mailbox;
+	// without, such clients wait like others.
+	AsyncTimeout, AsyncKeep time.Duration
+
+	// Draining is closed when the process is to stop: then nobody is kept waiting for what
+	// another process can tell as well. Nil: that never happens.
+	Draining <-chan struct{}
+
 	Log *slog.Logger // never sees bodies; nil means slog.Default()
 }
 
@@ -69,6 +80,12 @@ func New(o Options) http.Handler {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.AsyncTimeout == 0 {
+		o.AsyncTimeout = defaultAsyncTimeout
+	}
+	if o.AsyncKeep == 0 {
+		o.AsyncKeep = defaultAsyncKeep
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -99,6 +116,8 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case room == "rpc":
 		g.rpc(w, r, rest)
+	case room == "tickets" && rest != "":
+		g.ticket(w, r, rest)
 	case room == "livez" && rest == "":
 		g.probe(w, r, nil)
 	case room == "readyz" && rest == "":

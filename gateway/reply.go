@@ -23,6 +23,7 @@ const (
 	CodeUnknownOutcome = -32015 // it was handed over and may run; sending it again may run it twice
 	CodeFailed         = -32016 // something else; the log says what
 	CodeBuried         = -32017 // given up: the workers that ran it died; it is among the dead letters
+	CodeNoTicket       = -32019 // nobody has been given that ticket, or its result is kept no longer
 )
 
 // explain says in a caller's words what a transport's error means. The error's own

@@ -56,6 +56,7 @@ func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 			jsonrpc.Errorf(CodeTooLarge, "a batch may have at most %d members here, and this one has %d", maxBatch, len(requests)))
 	case q.reserved() != "":
 		q.refuse(w, http.StatusForbidden, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "%s cannot be called through the gateway", q.reserved()))
+	case g.respondAsync(w, r, service, body, q, who):
 	default:
 		g.forward(w, r, service, body, q, timeout, who)
 	}
@@ -101,18 +102,21 @@ func (g *gateway) forward(w http.ResponseWriter, r *http.Request, service string
 }
 
 // timeout is what the caller asks for, or the gateway's own if that is shorter.
-func (g *gateway) timeout(r *http.Request) (time.Duration, error) {
+func (g *gateway) timeout(r *http.Request) (time.Duration, error) { return timeoutOf(r, g.Timeout) }
+
+// timeoutOf is what the caller asks for, or most if that is shorter.
+func timeoutOf(r *http.Request, most time.Duration) (time.Duration, error) {
 	const name = "Journeyman-Timeout"
 	text := r.Header.Get(name)
 	if text == "" {
-		return g.Timeout, nil
+		return most, nil
 	}
 	ms, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || ms < 1 {
 		return 0, fmt.Errorf("%s must be a whole number of milliseconds, from 1", name)
 	}
-	if ms > g.Timeout.Milliseconds() {
-		return g.Timeout, nil
+	if ms > most.Milliseconds() {
+		return most, nil
 	}
 	return time.Duration(ms) * time.Millisecond, nil
 }

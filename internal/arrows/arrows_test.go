@@ -42,7 +42,7 @@ func plan() map[string]row {
 		"transports/httprpc":       {ours: []string{"transports"}, libraries: []string{uuid}},
 		"transports/transporttest": {ours: []string{"transports"}, libraries: []string{cmp, goleak}},
 		"client":                   {ours: []string{"jsonrpc", "transports"}},
-		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport"}},
+		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport", "internal/ticket"}},
 		"dial":                     {ours: []string{"runner", "transports", "transports/*", "events", "events/*"}},
 		"services":                 {ours: []string{"runner", "jsonrpc", "services/*"}},
 		"services/*":               {ours: []string{"jsonrpc", "client", "events"}}, // no transport is named here
@@ -56,6 +56,7 @@ func plan() map[string]row {
 		"internal/pool":            {},
 		"internal/heap":            {},
 		"internal/passport":        {},
+		"internal/ticket":          {},
 		"internal/foreman":         {ours: []string{"internal/procfile", "internal/children"}},
 		"internal/devbroker":       {ours: []string{"internal/children"}, libraries: []string{goRedis, miniredis}},
 		"internal/brokertest":      {ours: []string{"internal/children"}, libraries: []string{goRedis, amqp, testcontain}},
@@ -63,6 +64,7 @@ func plan() map[string]row {
 			ours: []string{
 				"jsonrpc", "jsonrpc/middleware", "transports", "events", "client", "gateway",
 				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/heap", "internal/load", "internal/passport",
+				"internal/ticket",
 			},
 			libraries: []string{
 				"github.com/urfave/cli/v2", "github.com/kelseyhightower/envconfig", "github.com/joho/godotenv",
