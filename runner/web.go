@@ -34,6 +34,7 @@ func (a *app) web(c *cli.Context, _ []string) error {
 
 	refuse := s.env.refusal()
 	var stopping atomic.Bool
+	draining := make(chan struct{})
 	g := &gate{handler: gateway.New(gateway.Options{
 		Caller: s.transport,
 		Ready: func(ctx context.Context) error {
@@ -45,7 +46,12 @@ func (a *app) web(c *cli.Context, _ []string) error {
 		Keys:    exposed(s.env.config.APIKeys),
 		Refuse:  refuse,
 		Timeout: s.env.config.Timeout,
-		Log:     s.log,
+
+		AsyncTimeout: s.env.config.AsyncTimeout,
+		AsyncKeep:    s.env.config.AsyncKeep,
+		Draining:     draining,
+
+		Log: s.log,
 	})}
 	server := gateway.Server("", g)
 	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
@@ -56,8 +62,11 @@ func (a *app) web(c *cli.Context, _ []string) error {
 	}
 	return s.refused(a.lifecycle(s).run(c.Context, work{
 		running: g.running.Load,
-		stop:    func() { stopping.Store(true) },
-		close:   func() error { return errors.Join(server.Close(), s.transport.Close()) },
+		stop: func() {
+			stopping.Store(true)
+			close(draining)
+		},
+		close: func() error { return errors.Join(server.Close(), s.transport.Close()) },
 		run: s.besideBroker(func(taking context.Context) error {
 			return serveHTTP(taking, server, listener)
 		}),
