@@ -3,7 +3,7 @@ package gateway
 import (
 	"bytes"
 	"errors"
-	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -55,17 +55,19 @@ func (g *gateway) follow(w http.ResponseWriter, r *http.Request, mailbox transpo
 		}
 		switch {
 		case errors.Is(err, transports.ErrPending):
-			fmt.Fprint(w, ": no reply yet\n\n")
+			_, err = io.WriteString(w, ": no reply yet\n\n")
 		case err != nil:
 			_, refusal := explainTicket(err, service)
 			if errors.Is(err, transports.ErrNoBox) {
 				refusal = jsonrpc.Errorf(CodeNoTicket, "the result is kept no longer")
 			}
-			writeEvent(w, jsonrpc.EncodeError([]byte("null"), refusal))
+			_, _ = w.Write(event(jsonrpc.EncodeError([]byte("null"), refusal)))
+			return
 		default:
-			writeEvent(w, reply)
+			_, _ = w.Write(event(reply))
+			return
 		}
-		if http.NewResponseController(w).Flush() != nil || !errors.Is(err, transports.ErrPending) || g.isDraining() {
+		if err != nil || http.NewResponseController(w).Flush() != nil || g.isDraining() {
 			return
 		}
 	}
@@ -89,12 +91,12 @@ func (g *gateway) isDraining() bool {
 	}
 }
 
-// writeEvent writes a reply, of which each line has to say that it is data.
-func writeEvent(w http.ResponseWriter, reply []byte) {
-	fmt.Fprintf(w, "event: reply\nid: %s\n", lastEvent)
-	reply = bytes.ReplaceAll(reply, []byte("\r"), []byte("\n")) // ends a line here, and is white space in JSON
+// event returns a reply as an event, of which each line has to say that it is data.
+func event(reply []byte) []byte {
+	text := []byte("event: reply\nid: " + lastEvent + "\n")
+	reply = bytes.ReplaceAll(reply, []byte("\r"), []byte(" ")) // would end a line here, and is white space in JSON
 	for line := range bytes.SplitSeq(reply, []byte("\n")) {
-		fmt.Fprintf(w, "data: %s\n", line)
+		text = append(append(append(text, "data: "...), line...), '\n')
 	}
-	fmt.Fprint(w, "\n")
+	return append(text, '\n')
 }

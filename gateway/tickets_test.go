@@ -295,8 +295,8 @@ func TestStreams(t *testing.T) {
 		url := ask()
 		// Three looks in vain: at once, after 15 s and after 30 s.
 		time.AfterFunc(40*time.Second, func() { y.release <- "{\"a\":\r\n1}" })
-		checkStream(get(t, o, url, events), strings.Repeat(": no reply yet\n\n", 3)+"event: reply\nid: reply\ndata: {\"a\":\ndata: \ndata: 1}\n\n")
-		checkStream(get(t, o, url, events), "event: reply\nid: reply\ndata: {\"a\":\ndata: \ndata: 1}\n\n")
+		checkStream(get(t, o, url, events), strings.Repeat(": no reply yet\n\n", 3)+"event: reply\nid: reply\ndata: {\"a\": \ndata: 1}\n\n")
+		checkStream(get(t, o, url, events), "event: reply\nid: reply\ndata: {\"a\": \ndata: 1}\n\n")
 		if r := get(t, o, url, events, header("Last-Event-ID", "reply")); r.StatusCode != http.StatusNoContent {
 			t.Errorf("who has the reply and comes again gets %d, want 204", r.StatusCode)
 		}

@@ -33,7 +33,7 @@ func TestBox(t *testing.T) {
 			t.Errorf("the box of %q is %s, want %s", subject, got, want)
 		}
 	}
-	if Box(ticket, "zoe") == Box(ticket+"\nzoe", "") || Box(New("a"), "") == Box(New("a"), "") {
-		t.Error("two have the same box")
+	if one, other := New("a"), New("a"); Box(one, "") == Box(other, "") {
+		t.Error("two tickets have the same box")
 	}
 }
