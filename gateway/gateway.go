@@ -3,6 +3,7 @@
 //
 //	POST /rpc/SERVICE   a call, a notification or a batch, as application/json
 //	ANY  /apps/NAME/…   a page of a web app
+//	GET  /tickets/TICKET the reply to a call that nobody waited for
 //	GET  /livez         200 while the process serves
 //	GET  /readyz        200 while calls can be passed on, 503 otherwise
 //	GET  /metrics       of all services and of this process, for Prometheus
@@ -93,6 +94,16 @@ type Options struct {
 	PublicApps []string // names of web apps that everybody may open, see runner.HTTP; the others ask for what calls ask for
 	Routed     bool     // a platform's router stands in front, and what it says last in X-Forwarded-For and -Proto is true
 
+	// A call whose client prefers a ticket (Prefer: respond-async) may take AsyncTimeout,
+	// or less if Journeyman-Timeout says so, and its reply can be fetched for AsyncKeep
+	// after it has come. 0 means an hour each. Needs a Caller that is a transports.Mailbox;
+	// without, such clients wait like others.
+	AsyncTimeout, AsyncKeep time.Duration
+
+	// Draining is closed when the process is to stop: then nobody is kept waiting for what
+	// another process can tell as well. Nil: that never happens.
+	Draining <-chan struct{}
+
 	Log *slog.Logger // never sees bodies; nil means slog.Default()
 }
 
@@ -109,6 +120,12 @@ func New(o Options) http.Handler {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.AsyncTimeout == 0 {
+		o.AsyncTimeout = defaultAsyncTimeout
+	}
+	if o.AsyncKeep == 0 {
+		o.AsyncKeep = defaultAsyncKeep
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -158,6 +175,8 @@ func (g *gateway) route(w http.ResponseWriter, r *http.Request) {
 		g.rpc(w, r, rest)
 	case room == "apps":
 		g.apps(w, r)
+	case room == "tickets" && rest != "":
+		g.ticket(w, r, rest)
 	case room == "livez" && rest == "":
 		g.probe(w, r, nil)
 	case room == "readyz" && rest == "":

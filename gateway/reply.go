@@ -24,6 +24,7 @@ const (
 	CodeFailed         = -32016 // something else; the log says what
 	CodeBuried         = -32017 // given up: the workers that ran it died; it is among the dead letters
 	CodeRateLimited    = -32018 // too often; nothing was begun, and Retry-After says when to try again
+	CodeNoTicket       = -32019 // nobody has been given that ticket, or its result is kept no longer
 )
 
 // explain says in a caller's words what a transport's error means. The error's own

@@ -63,7 +63,9 @@ func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 	if !g.allow(w, who, p.question) { // it has answered
 		return
 	}
-	g.forward(w, r, &p)
+	if !g.respondAsync(w, r, &p) {
+		g.forward(w, r, &p)
+	}
 }
 
 // forward hands a question to the service and answers with what comes of it.
@@ -79,17 +81,22 @@ func (g *gateway) forward(w http.ResponseWriter, r *http.Request, p *passage) {
 	case err != nil && r.Context().Err() != nil:
 		note(r, "gone", true) // and with it whoever would read an answer
 	case err != nil:
-		status, refusal := explain(err, p.service)
-		if status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", "1")
-		}
-		note(r, "err", err.Error())
-		p.refuse(w, status, refusal)
+		g.refuseFor(w, r, p, err)
 	case reply == nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		send(w, http.StatusOK, reply)
 	}
+}
+
+// refuseFor says why a question was not answered.
+func (g *gateway) refuseFor(w http.ResponseWriter, r *http.Request, p *passage, err error) {
+	status, refusal := explain(err, p.service)
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	note(r, "err", err.Error())
+	p.refuse(w, status, refusal)
 }
 
 // message returns what travels to the service.
@@ -131,18 +138,21 @@ func (g *gateway) ask(ctx context.Context, p *passage, m transports.Message) (re
 }
 
 // timeout is what the caller asks for, or the gateway's own if that is shorter.
-func (g *gateway) timeout(r *http.Request) (time.Duration, error) {
+func (g *gateway) timeout(r *http.Request) (time.Duration, error) { return timeoutOf(r, g.Timeout) }
+
+// timeoutOf is what the caller asks for, or most if that is shorter.
+func timeoutOf(r *http.Request, most time.Duration) (time.Duration, error) {
 	const name = "Journeyman-Timeout"
 	text := r.Header.Get(name)
 	if text == "" {
-		return g.Timeout, nil
+		return most, nil
 	}
 	ms, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || ms < 1 {
 		return 0, fmt.Errorf("%s must be a whole number of milliseconds, from 1", name)
 	}
-	if ms > g.Timeout.Milliseconds() {
-		return g.Timeout, nil
+	if ms > most.Milliseconds() {
+		return most, nil
 	}
 	return time.Duration(ms) * time.Millisecond, nil
 }

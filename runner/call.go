@@ -22,9 +22,20 @@ func (a *app) call(c *cli.Context, args []string) error {
 	} else if key != "" {
 		opts = append(opts, client.Key(key))
 	}
-	return a.ask(c, args, func(ctx context.Context, to *client.Client, method string, params json.RawMessage) error {
+	by := directly
+	var p *patron
+	if c.Bool("async") {
+		by = func(s *session, service string) (_ transports.Caller, _ time.Duration, err error) {
+			p, err = a.withTicket(s, service)
+			return p, s.env.config.AsyncTimeout, err
+		}
+	}
+	return a.ask(c, args, by, func(ctx context.Context, to *client.Client, method string, params json.RawMessage) error {
 		result, err := to.CallRaw(ctx, method, params, opts...)
-		if err != nil {
+		switch {
+		case err != nil && p != nil && p.isTaken && errors.Is(ctx.Err(), context.Canceled):
+			return fmt.Errorf("interrupted; %s", a.goesOn(p.ticket))
+		case err != nil:
 			return err
 		}
 		_, err = fmt.Fprintf(a.sys.Stdout, "%s\n", result)
@@ -38,7 +49,7 @@ func (a *app) notify(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.ask(c, args, func(ctx context.Context, to *client.Client, method string, params json.RawMessage) error {
+	return a.ask(c, args, directly, func(ctx context.Context, to *client.Client, method string, params json.RawMessage) error {
 		return to.Notify(ctx, method, params, opts...)
 	})
 }
@@ -88,7 +99,15 @@ func keyOf(c *cli.Context, flag string) (string, error) {
 	return "", usagef("--%s is empty", flag)
 }
 
-func (a *app) ask(c *cli.Context, args []string, do func(context.Context, *client.Client, string, json.RawMessage) error) error {
+// A route is how a call is made: through what, and how long it may take where the command
+// line does not say.
+type route func(s *session, service string) (by transports.Caller, timeout time.Duration, err error)
+
+func directly(s *session, _ string) (transports.Caller, time.Duration, error) {
+	return s.transport, s.env.config.Timeout, nil
+}
+
+func (a *app) ask(c *cli.Context, args []string, by route, do func(context.Context, *client.Client, string, json.RawMessage) error) error {
 	r, err := a.request(c, args)
 	if err != nil {
 		return err
@@ -99,12 +118,16 @@ func (a *app) ask(c *cli.Context, args []string, do func(context.Context, *clien
 	}
 	defer s.transport.Close()
 
-	timeout := cmp.Or(r.timeout, s.env.config.Timeout)
+	caller, timeout, err := by(s, r.service)
+	if err != nil {
+		return err
+	}
+	timeout = cmp.Or(r.timeout, timeout)
 	ctx, release := a.interruptible(c.Context)
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err = do(ctx, client.New(s.transport, r.service, client.Timeout(timeout)), r.method, r.params)
+	err = do(ctx, client.New(caller, r.service, client.Timeout(timeout)), r.method, r.params)
 	if b := s.env.broker; errors.Is(err, transports.ErrUnsupported) && b.transport != onRedis {
 		return fmt.Errorf("%w; Redis can do it", err)
 	}

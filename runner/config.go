@@ -29,6 +29,8 @@ type Config struct {
 	Concurrency     int           `split_words:"true" default:"64" desc:"How many messages a worker handles at once."`
 	Drain           time.Duration `split_words:"true" desc:"How long running calls may go on after SIGTERM; 0 hands them back at once. 25s on a platform (less where it kills sooner), 4s elsewhere."`
 	Timeout         time.Duration `split_words:"true" default:"25s" desc:"The deadline of calls and jobs that have none of their own."`
+	AsyncTimeout    time.Duration `split_words:"true" default:"1h" desc:"How long a call may take whose result is fetched later, with a ticket."`
+	AsyncKeep       time.Duration `split_words:"true" default:"1h" desc:"How long its result can be fetched after it has come."`
 	MaxMessage      int           `split_words:"true" default:"8388608" desc:"The longest message, in bytes."`
 	MaxQueue        int           `split_words:"true" default:"100000" desc:"How many messages may wait for one service; further ones are refused at once."`
 	RedisTLS        string        `split_words:"true" desc:"For rediss://: verify (if unset), insecure, or pin: and the SHA-256 of the server's public key in hex."`
@@ -194,6 +196,10 @@ var (
 // A token that stands in a path.
 var tokenForm = regexp.MustCompile(`^[A-Za-z0-9._-]*$`)
 
+// longestAsync bounds what can be asked of a broker to keep. It is as long as workers on
+// RabbitMQ may take for a message.
+const longestAsync = 7 * 24 * time.Hour
+
 type fault struct {
 	name  string
 	value any
@@ -213,6 +219,8 @@ func (c *Config) check() (faults []fault) {
 	demand(c.Concurrency >= 1, "JOURNEYMAN_CONCURRENCY", c.Concurrency, "1 or more")
 	demand(c.Drain >= 0, "JOURNEYMAN_DRAIN", c.Drain, "0 or more")
 	demand(c.Timeout > 0, "JOURNEYMAN_TIMEOUT", c.Timeout, "more than 0")
+	demand(c.AsyncTimeout >= time.Second && c.AsyncTimeout <= longestAsync, "JOURNEYMAN_ASYNC_TIMEOUT", c.AsyncTimeout, "1s to 168h")
+	demand(c.AsyncKeep >= time.Second && c.AsyncKeep <= longestAsync, "JOURNEYMAN_ASYNC_KEEP", c.AsyncKeep, "1s to 168h")
 	demand(c.MaxMessage >= 1024, "JOURNEYMAN_MAX_MESSAGE", c.MaxMessage, "1024 bytes or more")
 	demand(c.MaxQueue >= 1, "JOURNEYMAN_MAX_QUEUE", c.MaxQueue, "1 or more")
 	demand(c.Bind == "" || net.ParseIP(c.Bind) != nil, "JOURNEYMAN_BIND", c.Bind, "an IP address such as 0.0.0.0 or ::1")

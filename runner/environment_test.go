@@ -76,7 +76,7 @@ func goldenIn(t *testing.T) func(file, got string) {
 func TestDefaults(t *testing.T) {
 	isolate(t, nil)
 	e := readEnvironment(".")
-	want := Config{Concurrency: 64, Drain: 4 * time.Second, Timeout: 25 * time.Second, MaxMessage: 8 << 20, MaxQueue: 100_000, MaxBody: 1 << 20, MaxBatch: 50, HirefireMetric: "latency", LogFormat: "auto", Port: 5000}
+	want := Config{Concurrency: 64, Drain: 4 * time.Second, Timeout: 25 * time.Second, AsyncTimeout: time.Hour, AsyncKeep: time.Hour, MaxMessage: 8 << 20, MaxQueue: 100_000, MaxBody: 1 << 20, MaxBatch: 50, HirefireMetric: "latency", LogFormat: "auto", Port: 5000}
 	if d := cmp.Diff(want, e.config); d != "" || len(e.faults)+len(e.warnings) > 0 {
 		t.Errorf("config (-want +got):\n%s\nfaults %q, warnings %q", d, e.faults, e.warnings)
 	}
@@ -114,6 +114,8 @@ func TestFaults(t *testing.T) {
 		"JOURNEYMAN_CONCURRENCY":      "many",
 		"JOURNEYMAN_DRAIN":            "25",
 		"JOURNEYMAN_TIMEOUT":          "-1s",
+		"JOURNEYMAN_ASYNC_TIMEOUT":    "169h",
+		"JOURNEYMAN_ASYNC_KEEP":       "0",
 		"JOURNEYMAN_MAX_MESSAGE":      "8MiB",
 		"JOURNEYMAN_MAX_QUEUE":        "-1",
 		"JOURNEYMAN_ARTICLE_SERVICES": "ok,NotOk",
@@ -135,7 +137,7 @@ func TestFaults(t *testing.T) {
 	e := readEnvironment(".")
 	for _, name := range []string{
 		"JOURNEYMAN_URL", "JOURNEYMAN_TRANSPORT", "JOURNEYMAN_CONCURRENCY", "JOURNEYMAN_DRAIN", "JOURNEYMAN_TIMEOUT",
-		"JOURNEYMAN_MAX_MESSAGE", "JOURNEYMAN_MAX_QUEUE", "JOURNEYMAN_ARTICLE_SERVICES", "JOURNEYMAN_BIND", "JOURNEYMAN_LOG_LEVEL", "JOURNEYMAN_LOG_FORMAT", "PORT",
+		"JOURNEYMAN_MAX_MESSAGE", "JOURNEYMAN_MAX_QUEUE", "JOURNEYMAN_ASYNC_TIMEOUT", "JOURNEYMAN_ASYNC_KEEP", "JOURNEYMAN_ARTICLE_SERVICES", "JOURNEYMAN_BIND", "JOURNEYMAN_LOG_LEVEL", "JOURNEYMAN_LOG_FORMAT", "PORT",
 		"JOURNEYMAN_ARTICLE_METHODS", "JOURNEYMAN_ORIGINS", "JOURNEYMAN_MAX_BODY", "JOURNEYMAN_MAX_BATCH",
 		"JOURNEYMAN_API_KEYS", "JOURNEYMAN_NAMESPACE", "JOURNEYMAN_REDIS_TLS", "HIREFIRE_TOKEN", "JOURNEYMAN_HIREFIRE_METRIC",
 		"JOURNEYMAN_PUBLIC_APPS",

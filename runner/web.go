@@ -41,6 +41,7 @@ func (a *app) web(c *cli.Context, _ []string) error {
 
 	refuse := s.env.refusal()
 	var stopping atomic.Bool
+	draining := make(chan struct{})
 	g := &gate{handler: s.tracing.Handler(gateway.New(gateway.Options{
 		Caller: s.tracing.Caller(s.transport),
 		Ready: func(ctx context.Context) error {
@@ -67,6 +68,10 @@ func (a *app) web(c *cli.Context, _ []string) error {
 		Timeout:  s.env.config.Timeout,
 		Log:      s.log,
 
+		AsyncTimeout: s.env.config.AsyncTimeout,
+		AsyncKeep:    s.env.config.AsyncKeep,
+		Draining:     draining,
+
 		Services: a.names(), Version: buildVersion(),
 		HireFireToken: string(s.env.config.HirefireToken), HireFireSize: s.env.config.HirefireMetric == "size",
 	}), gateway.Route)}
@@ -82,8 +87,11 @@ func (a *app) web(c *cli.Context, _ []string) error {
 	}
 	return s.refused(a.lifecycle(s).run(c.Context, work{
 		running: g.running.Load,
-		stop:    func() { stopping.Store(true) },
-		close:   func() error { return errors.Join(server.Close(), s.transport.Close()) },
+		stop: func() {
+			stopping.Store(true)
+			close(draining)
+		},
+		close: func() error { return errors.Join(server.Close(), s.transport.Close()) },
 		run: s.besideBroker(func(taking context.Context) error {
 			return beside(taking, tokens.Run, func() error { return serveHTTP(taking, server, listener) })
 		}),

@@ -45,6 +45,15 @@ var (
 	// before the broker's word. It may run or not; sending it again may run it twice.
 	ErrUnknownOutcome = errors.New("outcome unknown")
 
+	// ErrPending: the reply has not come yet.
+	ErrPending = errors.New("no reply yet")
+
+	// ErrExpired: the deadline of a submitted call has passed, and no reply has come.
+	ErrExpired = errors.New("deadline passed without a reply")
+
+	// ErrNoBox: nobody submitted a call with that box, or its reply is no longer kept.
+	ErrNoBox = errors.New("no such box")
+
 	// ErrUnsupported: this transport cannot do what was asked of it.
 	ErrUnsupported = errors.New("not supported by this transport")
 )

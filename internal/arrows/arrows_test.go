@@ -46,7 +46,7 @@ func plan() map[string]row {
 		"transports/httprpc":       {ours: []string{"transports"}, libraries: []string{uuid}},
 		"transports/transporttest": {ours: []string{"transports"}, libraries: []string{cmp, goleak}},
 		"client":                   {ours: []string{"jsonrpc", "transports"}},
-		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport", "internal/webapp", "internal/jwks"}, libraries: []string{prometheus, "github.com/rs/cors", jose, rate}},
+		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport", "internal/webapp", "internal/jwks", "internal/ticket"}, libraries: []string{prometheus, "github.com/rs/cors", jose, rate}},
 		"dial":                     {ours: []string{"runner", "transports", "transports/*", "events", "events/*"}},
 		"services":                 {ours: []string{"runner", "jsonrpc", "services/*"}},
 		"services/*":               {ours: []string{"jsonrpc", "client", "events"}}, // no transport is named here
@@ -65,6 +65,7 @@ func plan() map[string]row {
 		"internal/otlptest":        {libraries: []string{"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"}},
 		"internal/webapp":          {ours: []string{"jsonrpc"}},
 		"internal/jwks":            {libraries: []string{jose}},
+		"internal/ticket":          {},
 		"internal/foreman":         {ours: []string{"internal/procfile", "internal/children"}},
 		"internal/devbroker":       {ours: []string{"internal/children"}, libraries: []string{goRedis, miniredis}},
 		"internal/brokertest":      {ours: []string{"internal/children"}, libraries: []string{goRedis, amqp, testcontain}},
@@ -72,6 +73,7 @@ func plan() map[string]row {
 			ours: []string{
 				"jsonrpc", "jsonrpc/middleware", "transports", "events", "client", "gateway",
 				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/heap", "internal/load", "internal/passport", "internal/tracing", "internal/webapp", "internal/jwks",
+				"internal/ticket",
 			},
 			libraries: []string{
 				"github.com/urfave/cli/v2", "github.com/kelseyhightower/envconfig", "github.com/joho/godotenv",

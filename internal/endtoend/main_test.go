@@ -45,7 +45,11 @@ type Job struct {
 	MS int `json:"ms"`
 }
 
-// newSleeper serves "sleep", which notes its beginning and its end in the ledger.
+// openGate is what a file is called, beside the ledger, that lets "pass" end.
+const openGate = ".open"
+
+// newSleeper serves "sleep", which notes its beginning and its end in the ledger, and
+// "pass", which notes its beginning and takes as long as the test wishes.
 func newSleeper(runner.Resources) (*jsonrpc.Mux, error) {
 	ledger, err := os.OpenFile(os.Getenv(ledgerVariable), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -66,6 +70,18 @@ func newSleeper(runner.Resources) (*jsonrpc.Mux, error) {
 		_, err := fmt.Fprintf(ledger, "end %d %d\n", j.N, os.Getpid())
 		return j.N, err
 	}))
+	mux.Handle("pass", jsonrpc.Func(func(ctx context.Context, j Job) (int, error) {
+		if _, err := fmt.Fprintf(ledger, "begin %d %d\n", j.N, os.Getpid()); err != nil {
+			return 0, err
+		}
+		for ctx.Err() == nil {
+			if _, err := os.Stat(ledger.Name() + openGate); err == nil {
+				return j.N, nil
+			}
+			time.Sleep(10 * time.Millisecond) // between two looks
+		}
+		return 0, ctx.Err()
+	}), jsonrpc.Public())
 	return mux, nil
 }
 

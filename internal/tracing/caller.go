@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -20,7 +21,11 @@ func (t *Tracing) Caller(to transports.Caller) transports.Caller {
 	if t == nil {
 		return to
 	}
-	return &caller{to, t}
+	c := &caller{to, t}
+	if box, ok := transports.Ability[transports.Mailbox](to); ok {
+		return &mailbox{c, box}
+	}
+	return c
 }
 
 type caller struct {
@@ -57,6 +62,23 @@ func (c *caller) Send(ctx context.Context, service string, m transports.Message)
 	ctx, span := c.t.depart(ctx, service, &m)
 	defer span.End()
 	err := c.to.Send(ctx, service, m)
+	if err != nil && span.IsRecording() {
+		failed(span, kindOf(err), err.Error())
+	}
+	return err
+}
+
+// A mailbox makes a span of each call that nobody waits for, too: the hand-over alone, to
+// which that of the service belongs.
+type mailbox struct {
+	*caller
+	transports.Mailbox
+}
+
+func (m *mailbox) Submit(ctx context.Context, service, box string, msg transports.Message, keep time.Duration) error {
+	ctx, span := m.t.depart(ctx, service, &msg)
+	defer span.End()
+	err := m.Mailbox.Submit(ctx, service, box, msg, keep)
 	if err != nil && span.IsRecording() {
 		failed(span, kindOf(err), err.Error())
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/baggage"
@@ -225,5 +226,44 @@ func TestBaggage(t *testing.T) {
 		if traced := l.sent.Header["traceparent"] != ""; l.baggage != want || l.sent.Header["baggage"] != want || traced != !strings.Contains(setting, "none") {
 			t.Errorf("%s: baggage %q, sent with %v", setting, l.baggage, l.sent.Header)
 		}
+	}
+}
+
+// A boxed link keeps replies, too.
+type boxed struct{ *link }
+
+func (b boxed) Submit(ctx context.Context, service, _ string, m transports.Message, _ time.Duration) error {
+	return b.Send(ctx, service, m)
+}
+
+func (b boxed) Collect(context.Context, string, string, time.Duration) ([]byte, error) {
+	return nil, transports.ErrPending
+}
+
+// What is submitted is part of the trace, and who can keep replies can do so with tracing on.
+func TestSubmitSpans(t *testing.T) {
+	t.Parallel()
+	tracing, _ := start(t)
+	l := &link{tracing: tracing}
+	if _, ok := transports.Ability[transports.Mailbox](tracing.Caller(l)); ok {
+		t.Error("replies are kept where nobody can")
+	}
+	mailbox, ok := transports.Ability[transports.Mailbox](tracing.Caller(boxed{l}))
+	if !ok {
+		t.Fatal("with tracing on no reply is kept")
+	}
+	header := map[string]string{"a": "b"}
+	if err := mailbox.Submit(t.Context(), "calculator", "box", transports.Message{Method: "add", Header: header, Body: []byte(ask("add", "1"))}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if l.sent.Header["traceparent"] == "" || l.sent.Header["a"] != "b" || len(header) != 1 {
+		t.Errorf("sent with %v, the sender's headers became %v", l.sent.Header, header)
+	}
+	l.err = transports.ErrBusy
+	if err := mailbox.Submit(t.Context(), "calculator", "box", transports.Message{Method: "add", Body: []byte(ask("add", "1"))}, time.Hour); !errors.Is(err, transports.ErrBusy) {
+		t.Errorf("refused with %v", err)
+	}
+	if _, err := mailbox.Collect(t.Context(), "calculator", "box", 0); !errors.Is(err, transports.ErrPending) {
+		t.Errorf("collected with %v", err)
 	}
 }

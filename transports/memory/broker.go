@@ -12,11 +12,12 @@ import (
 type Broker struct {
 	mu       sync.Mutex        // guards everything below, and the queues', jobs' and workers' fields
 	services map[string]*queue // by name
+	boxes    map[string]*box   // by name
 }
 
 // New returns a broker with no queues.
 func New() *Broker {
-	return &Broker{services: map[string]*queue{}}
+	return &Broker{services: map[string]*queue{}, boxes: map[string]*box{}}
 }
 
 func (b *Broker) queueLocked(service string) *queue {

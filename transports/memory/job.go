@@ -22,6 +22,7 @@ type job struct {
 	deaths    int                // workers that died of it, one after the other
 	refused   map[*worker]bool   // who said NotMine
 	replies   chan reply         // with room for one; nil where nobody waits
+	box       *box               // where the reply is kept; nil: nowhere
 	cancel    context.CancelFunc // of the handler; nil before the first
 	cancelled bool               // its caller has gone
 }
@@ -38,8 +39,12 @@ func newJob(m transports.Message, replies chan reply) *job {
 	return &job{message: clone(m), replies: replies}
 }
 
-// answer delivers the first reply, if anyone waits. Later ones are dropped.
+// answer delivers the first reply, if anyone waits or has a box for it. Later ones are
+// dropped.
 func (j *job) answer(r reply) {
+	if j.box != nil {
+		j.box.putLocked(r)
+	}
 	select {
 	case j.replies <- r:
 	default: // also where replies is nil

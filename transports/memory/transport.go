@@ -20,6 +20,7 @@ var (
 	_ transports.Pinger          = (*Transport)(nil)
 	_ transports.Inspector       = (*Transport)(nil)
 	_ transports.Locator         = (*Transport)(nil)
+	_ transports.Mailbox         = (*Transport)(nil)
 	_ transports.Pauser          = (*Transport)(nil)
 	_ transports.DeadLetterQueue = (*Transport)(nil)
 )
@@ -79,8 +80,8 @@ func (t *Transport) Call(ctx context.Context, service string, m transports.Messa
 	if deadline, ok := ctx.Deadline(); ok && m.Expires.IsZero() {
 		m.Expires = deadline
 	}
-	j, err := t.enqueue(ctx, service, m, make(chan reply, 1))
-	if err != nil {
+	j := newJob(m, make(chan reply, 1))
+	if err := t.enqueue(ctx, service, j); err != nil {
 		return nil, fmt.Errorf("call %s: %w", service, err)
 	}
 	select {
@@ -112,24 +113,25 @@ func (t *Transport) withdraw(service string, j *job) {
 
 // Send implements transports.Caller.
 func (t *Transport) Send(ctx context.Context, service string, m transports.Message) error {
-	if _, err := t.enqueue(ctx, service, m, nil); err != nil {
+	if err := t.enqueue(ctx, service, newJob(m, nil)); err != nil {
 		return fmt.Errorf("send to %s: %w", service, err)
 	}
 	return nil
 }
 
-// enqueue checks m and puts it into the queue of the service, which must have been
-// announced.
-func (t *Transport) enqueue(ctx context.Context, service string, m transports.Message, replies chan reply) (*job, error) {
+// enqueue checks j's message and puts it into the queue of the service, which must
+// have been announced.
+func (t *Transport) enqueue(ctx context.Context, service string, j *job) error {
 	if err := transports.CheckName(service); err != nil {
-		return nil, err
+		return err
 	}
+	m := &j.message
 	if n := len(m.Body); n > t.maxMessage {
-		return nil, fmt.Errorf("body of %d bytes, limit %d: %w", n, t.maxMessage, transports.ErrTooLarge)
+		return fmt.Errorf("body of %d bytes, limit %d: %w", n, t.maxMessage, transports.ErrTooLarge)
 	}
 	for name, value := range m.Header {
 		if strings.ContainsAny(name+value, "\r\n") {
-			return nil, fmt.Errorf("header %q: line break in %q", name, value)
+			return fmt.Errorf("header %q: line break in %q", name, value)
 		}
 	}
 	m.ID = cmp.Or(m.ID, rand.Text())
@@ -138,21 +140,24 @@ func (t *Transport) enqueue(ctx context.Context, service string, m transports.Me
 	t.broker.mu.Lock()
 	defer t.broker.mu.Unlock()
 	if err := t.alive(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	q, err := t.broker.announcedLocked(service)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if now := time.Now(); !m.NotBefore.After(now) {
 		q.promote(now)
 		if n := q.ready.Len(); n >= t.maxQueue {
-			return nil, fmt.Errorf("%d messages wait, limit %d: %w", n, t.maxQueue, transports.ErrBusy)
+			return fmt.Errorf("%d messages wait, limit %d: %w", n, t.maxQueue, transports.ErrBusy)
 		}
 	}
-	j := newJob(m, replies)
+	if j.box != nil {
+		t.broker.clearLocked()
+		t.broker.boxes[j.box.name] = j.box
+	}
 	q.put(j)
-	return j, nil
+	return nil
 }
 
 // Close implements transports.Transport. It never fails and waits for no

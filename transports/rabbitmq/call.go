@@ -133,11 +133,16 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 	if !m.Expires.IsZero() && !time.Now().Before(m.Expires) {
 		return nil // it would be dropped unread
 	}
+	return t.handOver(ctx, "send to "+service, service, message, m.NotBefore)
+}
+
+// handOver publishes a message to its service and waits until the broker has it.
+func (t *Transport) handOver(ctx context.Context, doing, service string, message amqp.Publishing, notBefore time.Time) (err error) {
 	handing, stop := t.whileOpen(ctx)
 	defer stop()
 	for refused := 1; ; refused++ {
 		var exchange, key string
-		if exchange, key, err = t.route(handing, service, &message, m.NotBefore); err != nil {
+		if exchange, key, err = t.route(handing, service, &message, notBefore); err != nil {
 			break
 		}
 		if err = t.publish(handing, exchange, key, message); err == nil {
@@ -156,7 +161,7 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 	case errors.Is(err, transports.ErrUnknownOutcome):
 		t.stats.unknownSends.Add(1)
 	}
-	return t.trouble(ctx, "send to "+service, err)
+	return t.trouble(ctx, doing, err)
 }
 
 // trouble says what was being done when something went wrong, and why it ended: by the

@@ -17,6 +17,7 @@ func quick() timing {
 	t.write = time.Second
 	t.connect = 3 * time.Second
 	t.backoff = 500 * time.Millisecond
+	t.late = 200 * time.Millisecond
 	t.second = time.Second
 	t.third = time.Second
 	t.alone = 20 * time.Second
@@ -76,6 +77,7 @@ func TestConformance(t *testing.T) {
 			"Unique holds while a message is held back",
 			"a full queue refuses at once",
 			"many senders fill a queue to the last place",
+			"a full queue leaves no box",
 			"an inspector describes workers",
 			"a locator counts those who serve a method",
 			"a paused service takes nothing until it is resumed",

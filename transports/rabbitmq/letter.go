@@ -25,7 +25,7 @@ const replyGrace = time.Minute
 // encodeReply returns the reply to a message: the body, or with refused that there
 // will be none and why. It is not written to disk: a broker that restarts has the
 // request still, unless the reply had reached the caller's queue, and then it is a
-// matter of moments.
+// matter of moments. In a box it waits for longer, and goes when the box does.
 func encodeReply(in inbound, reply []byte, refused string, now time.Time) amqp.Publishing {
 	p := amqp.Publishing{
 		ContentType:   "application/json",
@@ -34,7 +34,9 @@ func encodeReply(in inbound, reply []byte, refused string, now time.Time) amqp.P
 		Timestamp:     now,
 		Body:          reply,
 	}
-	if !in.message.Expires.IsZero() {
+	if isBox(in.replyTo) {
+		p.DeliveryMode = amqp.Persistent
+	} else if !in.message.Expires.IsZero() {
 		p.Expiration = expiration(in.message.Expires.Add(replyGrace), now)
 	}
 	if refused != "" {

@@ -40,6 +40,17 @@ const replyPrefix = "journeyman.reply.many."
 // says so by the queue's name, as workers of another version must not be told more.
 func (n names) takesBundles(queue string) bool { return strings.HasPrefix(queue, n.of(replyPrefix)) }
 
+// box names the queue on which the reply to one call waits until somebody fetches it.
+func (n names) box(name string) string { return n.of(boxPrefix + name) }
+
+const boxPrefix = "journeyman.reply.box."
+
+// isBox reports whether a queue for replies is a box, whoever's it is.
+func isBox(queue string) bool {
+	_, own, found := strings.Cut(queue, ":")
+	return strings.HasPrefix(queue, boxPrefix) || found && strings.HasPrefix(own, boxPrefix)
+}
+
 // rung names the queue in which messages of a service wait so long. Each service has its
 // own: what leaves a rung and finds its queue full holds up all behind it.
 func (n names) rung(service string, d time.Duration) string {

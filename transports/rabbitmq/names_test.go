@@ -14,12 +14,12 @@ func TestNames(t *testing.T) {
 	all := func(n names) []string {
 		return []string{
 			n.queue("calculator"), n.dead("calculator"), n.suspects("calculator"), n.alone("calculator"),
-			n.method("calculator", "factor"), n.reply("0191"), n.rung("calculator", 4*time.Minute), n.rpc(), n.any(),
+			n.method("calculator", "factor"), n.reply("0191"), n.box("0123"), n.rung("calculator", 4*time.Minute), n.rpc(), n.any(),
 		}
 	}
 	plain := []string{
 		"calculator", "calculator.dead", "calculator.suspects", "calculator.alone",
-		"calculator.method.factor", "journeyman.reply.many.0191", "calculator.delay.240000", "rpc", "rpc.any",
+		"calculator.method.factor", "journeyman.reply.many.0191", "journeyman.reply.box.0123", "calculator.delay.240000", "rpc", "rpc.any",
 	}
 	if diff := cmp.Diff(plain, all(names{})); diff != "" {
 		t.Errorf("names without a namespace (-want +got):\n%s", diff)

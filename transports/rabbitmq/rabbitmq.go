@@ -54,6 +54,7 @@ type Transport struct {
 	pulse      pulse
 	shortcuts  shortcuts
 	mender     mender
+	waiting    chan struct{} // holds a token for each channel on which somebody waits at a box
 
 	life    context.Context // ends when Close is called
 	end     context.CancelFunc
@@ -66,7 +67,10 @@ type Transport struct {
 	serving sync.WaitGroup // calls of Serve
 }
 
-var _ transports.Transport = (*Transport)(nil)
+var (
+	_ transports.Transport = (*Transport)(nil)
+	_ transports.Mailbox   = (*Transport)(nil)
+)
 
 // Open checks the options and returns a transport that connects in the background.
 // It fails for options that can never work; a broker that is down is not such a reason.
@@ -96,6 +100,7 @@ func open(o Options, timing timing) (*Transport, error) {
 	}
 	t := &Transport{
 		opts: o, names: names{o.Namespace}, timing: timing, log: o.Log, id: uuid.NewString(),
+		waiting: make(chan struct{}, mostWaiting),
 	}
 	t.topology = &topology{names: t.names, maxQueue: o.MaxQueue, timing: timing, log: o.Log, warned: make(map[string]bool)}
 	t.life, t.end = context.WithCancel(context.Background())

@@ -14,6 +14,7 @@ type timing struct {
 	giveUp    time.Duration // a hand-over that found no broker for so long fails
 	backoff   time.Duration // the longest pause between two attempts to connect
 	replies   time.Duration // life of a process's reply queue while nobody consumes it
+	late      time.Duration // after its deadline a reply may still come to a box
 	second    time.Duration // how long a message waits after its second death, before it runs alone
 	third     time.Duration // and after its third
 	alone     time.Duration // how long a worker may take to become empty for one that has to run alone
@@ -29,6 +30,7 @@ func defaultTiming() timing {
 		giveUp:    1500 * time.Millisecond,
 		backoff:   5 * time.Second,
 		replies:   5 * time.Minute,
+		late:      5 * time.Second,
 		second:    4 * time.Second,
 		third:     time.Minute,
 		alone:     10 * time.Second,

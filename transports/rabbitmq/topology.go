@@ -168,6 +168,12 @@ func (t *topology) replies(on *scratch, queue string) error {
 	return t.queue(on, queue, t.replyArguments())
 }
 
+// box declares a queue for one call's reply, which goes when nobody has looked into it
+// for so long. Its arguments are legal where those of other queues for replies are.
+func (t *topology) box(on *scratch, queue string, life time.Duration) error {
+	return t.queue(on, queue, amqp.Table{"x-queue-type": "classic", "x-expires": life.Milliseconds()})
+}
+
 // rung declares a rung of the ladder. What has waited there is routed anew.
 func (t *topology) rung(on *scratch, queue string, ttl int64) error {
 	return t.queue(on, queue, amqp.Table{

@@ -68,6 +68,12 @@ func (t *Transport) Send(ctx context.Context, service string, m transports.Messa
 	}
 	pushed := make(chan error, 1)
 	p := t.push(service, f, false, func(err error) { pushed <- err })
+	return t.handedOver(ctx, p, pushed)
+}
+
+// handedOver waits for the broker's word on a push, or for ctx: then it says whether
+// the message can have reached the broker.
+func (t *Transport) handedOver(ctx context.Context, p *push, pushed <-chan error) error {
 	var err error
 	select {
 	case err := <-pushed:

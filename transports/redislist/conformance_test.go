@@ -19,6 +19,7 @@ func quick() timing {
 	t.beat = 200 * time.Millisecond
 	t.block = time.Second
 	t.silence = time.Second
+	t.late = 200 * time.Millisecond
 	t.twin = 50 * time.Millisecond
 	return t
 }
@@ -69,6 +70,8 @@ func TestConformanceOnBuiltInBroker(t *testing.T) {
 			goleak.IgnoreAnyFunction("github.com/alicebob/miniredis/v2/server.(*Server).servePeer.func2"),
 		},
 		Skips: []string{
+			"a frozen broker holds nobody at a box",
+			"a box survives a restart of the broker",
 			"a bound method has workers of its own",
 			"cancelled calls return while the broker is frozen",
 			"an idle worker stops while the broker is frozen",

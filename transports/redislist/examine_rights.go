@@ -30,7 +30,7 @@ func (k keys) rights(service string) []right {
 			command("time"), command("ping"), command("client|setname", "x"), command("script|load", "return 1"),
 			command("client|id").without("a stopping worker takes 2 s longer"), command("client|unblock", 0).without("a stopping worker takes 2 s longer"),
 			on(known, "sadd", "x"), on(known, "smembers"), on(known, "sismember", "x"),
-			on(replies, "lpush", "x"), on(replies, "brpop", 1), on(replies, "rpop"), on(replies, "pexpire", 1), on(replies, "pttl"),
+			on(replies, "lpush", "x"), on(replies, "brpop", 1), on(replies, "rpop"), on(replies, "pexpire", 1), on(replies, "pttl"), on(replies, "lrange", -2, -1),
 		}
 	}
 	queue, backup := k.queue(service), k.backup(service, nobody)

@@ -30,7 +30,7 @@ func (t *Transport) greet(ctx context.Context, client *redis.Client) error {
 		for _, s := range []script{beatScript, promoteScript, sweepScript, answerScript, settleScript, claimScript, turnScript, leaveScript} {
 			s.load(ctx, p)
 		}
-		for _, s := range []script{pushScript, uniqueScript, releaseScript, cancelScript} {
+		for _, s := range []script{pushScript, uniqueScript, submitScript, releaseScript, cancelScript} {
 			s.load(ctx, p)
 		}
 		if names := t.announcedNames(); len(names) > 0 {

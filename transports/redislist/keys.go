@@ -57,6 +57,12 @@ func (k keys) backup(service, id string) string {
 
 func (k keys) replies(id string) string { return k.replyPrefix + id }
 
+// box names the list of one call's reply: its name, which has no hyphens, as a UUID is
+// written, so that every worker takes it for a reply list.
+func (k keys) box(name string) string {
+	return k.replies(name[:8] + "-" + name[8:12] + "-" + name[12:16] + "-" + name[16:20] + "-" + name[20:])
+}
+
 // isReplies reports whether key has the form of a reply list: what a message
 // names as its Reply-To may be nothing else.
 func (k keys) isReplies(key string) bool {

@@ -19,11 +19,13 @@ type push struct {
 	queue   string
 	delayed string // the set where it waits for its time; "": it goes into the queue
 	unique  string // the key of its claim; "": it has none
+	box     string // the key of its box; "": it has none
 	frame   *frame // nil where raw is ready before it leaves
 	raw     string // as it leaves
 	recall  bool   // its caller may want it back, and keeps raw
 	size    int
-	due     time.Time // fails with ErrUnavailable when it could not be sent by then
+	keep    time.Duration // how long its box lives on after its deadline
+	due     time.Time     // fails with ErrUnavailable when it could not be sent by then
 	done    func(error)
 	state   atomic.Int32
 }
@@ -97,7 +99,7 @@ type pushedBatch struct {
 }
 
 // isPlain reports whether a message goes into the queue, and nothing else.
-func (p *push) isPlain() bool { return p.delayed == "" && p.unique == "" }
+func (p *push) isPlain() bool { return p.delayed == "" && p.unique == "" && p.box == "" }
 
 // sendPushes has what goes into the same queue leave in one command.
 func (c *commands) sendPushes(p redis.Pipeliner, pushes []*push) []*pushedBatch {
@@ -126,6 +128,8 @@ func (c *commands) sendBatch(p redis.Pipeliner, pushes []*push) redis.Cmder {
 	switch {
 	case first.unique != "":
 		return c.sendUnique(p, first)
+	case first.box != "":
+		return c.sendSubmit(p, first)
 	case first.delayed != "":
 		return p.ZAdd(c.ctx, first.delayed, redis.Z{Score: float64(c.dueAt(first)), Member: c.encodePush(first)})
 	}
@@ -244,7 +248,7 @@ func (c *commands) resolve(b *pushedBatch, lineErr error) (again []*push) {
 func (c *commands) taken(b *pushedBatch) int {
 	switch cmd := b.cmd.(type) {
 	case *redis.Cmd:
-		if n, err := cmd.Int(); err == nil { // unique.lua
+		if n, err := cmd.Int(); err == nil { // unique.lua, submit.lua
 			return n
 		}
 		if answer, err := cmd.Int64Slice(); err == nil && len(answer) == 2 { // push.lua

@@ -85,6 +85,7 @@ var (
 	_ transports.Transport = (*Transport)(nil)
 	_ transports.Pinger    = (*Transport)(nil)
 	_ transports.Inspector = (*Transport)(nil)
+	_ transports.Mailbox   = (*Transport)(nil)
 )
 
 // Open checks the options and returns a transport that connects in the

@@ -84,6 +84,8 @@ var (
 	pushSource string
 	//go:embed lua/unique.lua
 	uniqueSource string
+	//go:embed lua/submit.lua
+	submitSource string
 	//go:embed lua/release.lua
 	releaseSource string
 	//go:embed lua/cancel.lua
@@ -91,6 +93,7 @@ var (
 
 	pushScript    = newScript(pushSource)
 	uniqueScript  = newScript(uniqueSource)
+	submitScript  = newScript(submitSource)
 	releaseScript = newScript(releaseSource)
 	cancelScript  = newScript(cancelSource)
 )

@@ -17,6 +17,7 @@ type timing struct {
 	giveUp  time.Duration // a push that found no broker for so long fails
 	idle    time.Duration // managed Redis closes connections idle for 300 s
 	reply   time.Duration // life of a process's reply list after the last reply
+	late    time.Duration // after its deadline a reply may still come to a box
 	article time.Duration // life of a reply list named by a request's id
 	claim   time.Duration // life of a claim that nobody settles; void as soon as its worker is dead
 	twin    time.Duration // how long a message waits in its slot for one with its key that runs, and then elsewhere
@@ -37,6 +38,7 @@ func defaultTiming() timing {
 		giveUp:  1500 * time.Millisecond,
 		idle:    30 * time.Second,
 		reply:   time.Minute,
+		late:    5 * time.Second,
 		article: 30 * time.Second,
 		claim:   24 * time.Hour,
 		twin:    time.Second,

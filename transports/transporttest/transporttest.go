@@ -102,6 +102,7 @@ const (
 	Unique      Feature = "Unique"      // Message.Unique
 	Cancels     Feature = "Cancels"     // a cancelled Call is not begun, and ends its handler's context
 	Caps        Feature = "Caps"        // a full queue refuses with ErrBusy
+	Mailboxes   Feature = "Mailboxes"   // transports.Mailbox
 	Binds       Feature = "Binds"       // Service.Bindings
 	Inspects    Feature = "Inspects"    // transports.Inspector
 	Describes   Feature = "Describes"   // ServiceStatus.Workers, and not only their number
@@ -125,7 +126,7 @@ func cases() []testCase {
 	return slices.Concat(
 		bodyCases(), callCases(), deadlineCases(), cancelCases(), queueCases(), stopCases(),
 		closeCases(), panicCases(), settlerCases(), verdictCases(), suspectCases(), dedupeCases(), sendCases(), uniqueCases(),
-		capCases(), bindingCases(), inspectCases(), pauseCases(), deadLetterCases(), faultCases(),
+		capCases(), mailboxCases(), bindingCases(), inspectCases(), pauseCases(), deadLetterCases(), faultCases(),
 	)
 }
 

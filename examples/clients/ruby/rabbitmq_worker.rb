@@ -23,6 +23,7 @@ queue.subscribe(manual_ack: true, block: true) do |delivery, properties, body|
   if reply && properties.reply_to
     channel.default_exchange.publish(
       reply, routing_key: properties.reply_to, content_type: "application/json",
+      persistent: properties.reply_to.include?("journeyman.reply.box."), # where it waits until somebody fetches it
       correlation_id: properties.correlation_id || properties.message_id
     )
   end

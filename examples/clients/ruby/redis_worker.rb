@@ -22,11 +22,12 @@ loop do
   elsif reply
     list = JSON.parse(reply)["id"].to_s[fit_id]
   end
+  life = reply && list ? [60, redis.ttl(list)].max : 0 # the list of a caller that comes for its reply later has its own
   redis.multi do |step|
     step.lrem(begun, -1, message)
     if reply && list
       step.lpush(list, reply)
-      step.expire(list, 60)
+      step.expire(list, life)
     end
   end
 end
