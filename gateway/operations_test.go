@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -263,6 +264,16 @@ func TestWhoMayLook(t *testing.T) {
 		if r := h.ask(http.MethodPost, path, "", header("Authorization", "Bearer key")); r.StatusCode != 405 || r.Header.Get("Allow") != "GET, HEAD" {
 			t.Errorf("POST %s: status %d", path, r.StatusCode)
 		}
+		some := gateway.Keys{
+			{Name: "prometheus", Hash: sha256.Sum256([]byte("p")), Scopes: []string{"orders", "operations"}},
+			{Name: "shop", Hash: sha256.Sum256([]byte("s")), Scopes: []string{"orders"}},
+		}
+		h = open(t, gateway.Options{Caller: &broker{caller: newCaller()}, Auth: some})
+		if r := h.ask(http.MethodGet, path, "", header("Authorization", "Bearer p")); r.StatusCode != 200 {
+			t.Errorf("%s with the scope: status %d", path, r.StatusCode)
+		}
+		check(t, h.ask(http.MethodGet, path, "", header("Authorization", "Bearer s")), 403,
+			`{"jsonrpc":"2.0","id":null,"error":{"code":-32010,"message":"this needs the scope \"operations\""}}`)
 		closed := open(t, gateway.Options{Caller: &broker{caller: newCaller()}, Refuse: "no"})
 		if r := closed.ask(http.MethodGet, path, ""); r.StatusCode != 403 {
 			t.Errorf("%s of a gateway that is closed: status %d", path, r.StatusCode)

@@ -221,7 +221,7 @@ func TestTicketsOfBatches(t *testing.T) {
 func TestTicketsAreGuarded(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	o := gateway.Options{Caller: y.open(t), Auth: gateway.Keys{gateway.PlainKey("k")}, Hosts: []string{"example.com"}}
+	o := gateway.Options{Caller: y.open(t), Auth: gateway.Keys{gateway.PlainKey("k"), gateway.PlainKey("other")}, Hosts: []string{"example.com"}}
 	key := header("Authorization", "Bearer k")
 	r := post(t, o, "/rpc/calculator", add, key, header("Prefer", async))
 	checkReceipt(t, r, async)
@@ -232,6 +232,7 @@ func TestTicketsAreGuarded(t *testing.T) {
 		status int
 	}{
 		"without a key": {nil, http.StatusUnauthorized},
+		"another's key": {[]func(*http.Request){header("Authorization", "Bearer other")}, http.StatusNotFound},
 		"wrong host":    {[]func(*http.Request){key, func(r *http.Request) { r.Host = "evil.example" }}, http.StatusMisdirectedRequest},
 		"not GET":       {[]func(*http.Request){key, func(r *http.Request) { r.Method = http.MethodDelete }}, http.StatusMethodNotAllowed},
 	} {
