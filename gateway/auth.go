@@ -73,7 +73,11 @@ func (g *gateway) identify(w http.ResponseWriter, r *http.Request, schemes int) 
 	}
 	credential := credentialOf(r, schemes)
 	if credential == "" {
-		challenge(w, schemes, "", "send a key or a token as Authorization: Bearer …")
+		ask := "send a key or a token as Authorization: Bearer …"
+		if schemes&basic != 0 {
+			ask += ", or a key as the password"
+		}
+		challenge(w, schemes, "", ask)
 		return nil, false
 	}
 	from := g.attempts.visit(g.network(r), credential)

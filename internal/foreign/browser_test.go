@@ -5,7 +5,9 @@ package foreign
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,7 +44,7 @@ func testBrowser(t *testing.T, password string, env ...string) {
 	b := newBrowser(t)
 	if password != "" {
 		b.open(reports)
-		if said := b.eval("document.body.innerText"); !strings.Contains(said, "API key") {
+		if said := b.eval("document.body.innerText"); !strings.Contains(said, "a key as the password") {
 			t.Errorf("without a password the browser shows %q", said)
 		}
 		b.open(strings.Replace(reports, "://", "://anybody:"+password+"@", 1))
@@ -96,4 +98,45 @@ func shows(t *testing.T, url, password string) error {
 		return fmt.Errorf("%s: %s", url, resp.Status)
 	}
 	return nil
+}
+
+// A page of another site may call when its site is listed, with the key that it was given,
+// and not otherwise: neither by fetch nor by a form.
+func TestPageOfAnotherSite(t *testing.T) {
+	t.Parallel()
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!doctype html><title>another site</title>")
+	}))
+	t.Cleanup(site.Close)
+	url, namespace := brokertest.Namespace(t)
+	env := []string{"JOURNEYMAN_URL=" + url, "JOURNEYMAN_NAMESPACE=" + namespace, "JOURNEYMAN_API_KEYS=key"}
+	serve(t, journeyman(t), env...)
+	listed := listen(t, journeyman(t), []string{"web"}, append(env, "JOURNEYMAN_ORIGINS="+site.URL)...)
+	unlisted := listen(t, journeyman(t), []string{"web"}, env...)
+
+	b := newBrowser(t)
+	b.open(site.URL)
+	const call = `fetch("%s/rpc/calculator", {method: "POST", headers: {"Content-Type": "application/json", "Authorization": "Bearer %s"},
+		body: '{"jsonrpc":"2.0","id":1,"method":"add","params":[1,5.1]}'}).then(async r => r.status + " " + (await r.text()).trim(), e => "refused")`
+	for _, tc := range []struct{ gateway, key, want string }{
+		{listed, "key", `200 {"jsonrpc":"2.0","id":1,"result":6.1}`},
+		{listed, "wrong", `401 {"jsonrpc":"2.0","id":null,"error":{"code":-32010,"message":"the key or token is refused: it is not known here"}}`},
+		{unlisted, "key", "refused"},
+	} {
+		if got := b.eval(fmt.Sprintf(call, tc.gateway, tc.key)); got != tc.want {
+			t.Errorf("with the key %q: %s, want %s", tc.key, got, tc.want)
+		}
+	}
+	// The form's text is JSON, if one looks no further.
+	b.loads(func() {
+		b.eval(fmt.Sprintf(`(() => { document.body.innerHTML = '<form method=post enctype=text/plain action="%s/rpc/calculator"><input name=x></form>';
+			const form = document.forms[0];
+			form.x.name = '{"jsonrpc":"2.0","id":1,"method":"add","params":[1,2],"x":"';
+			form.x.value = '"}';
+			form.submit() })()`, listed))
+	})
+	if said := b.eval("document.body.innerText"); !strings.Contains(said, "-32010") {
+		t.Errorf("a form is answered with %s", said)
+	}
 }

@@ -196,14 +196,14 @@ func (b *browser) open(url string) {
 	})
 }
 
-// eval returns what a JavaScript expression is on the page, as text.
+// eval returns what a JavaScript expression is on the page, or comes to be, as text.
 func (b *browser) eval(expression string) string {
 	b.Helper()
 	var out struct {
 		Result           struct{ Value any }
 		ExceptionDetails json.RawMessage
 	}
-	b.do("Runtime.evaluate", &out, "expression", expression, "returnByValue", true, "userGesture", true)
+	b.do("Runtime.evaluate", &out, "expression", expression, "returnByValue", true, "userGesture", true, "awaitPromise", true)
 	if out.ExceptionDetails != nil {
 		b.Fatalf("%s: %s", expression, out.ExceptionDetails)
 	}
