@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/footprint"
 	"github.com/journeyman-go/journeyman/internal/heap"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -51,6 +52,7 @@ type work struct {
 // back, and an error if the work ended by itself or asked for the end.
 func (l lifecycle) run(ctx context.Context, w work) error {
 	defer heap.Tune(os.Getenv("GOGC"))()
+	defer footprint.Settle()()
 	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTaking()
 	done := make(chan error, 1)

@@ -59,6 +59,7 @@ func plan() map[string]row {
 		"internal/lifetime":        {},
 		"internal/pool":            {},
 		"internal/heap":            {},
+		"internal/footprint":       {},
 		"internal/passport":        {},
 		"internal/otlp":            {libraries: []string{otel}},
 		"internal/tracing":         {ours: []string{"jsonrpc", "transports", "internal/otlp"}, libraries: []string{otel}},
@@ -72,7 +73,7 @@ func plan() map[string]row {
 		"runner": {
 			ours: []string{
 				"jsonrpc", "jsonrpc/middleware", "transports", "events", "client", "gateway",
-				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/heap", "internal/load", "internal/passport", "internal/tracing", "internal/webapp", "internal/jwks",
+				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/heap", "internal/footprint", "internal/load", "internal/passport", "internal/tracing", "internal/webapp", "internal/jwks",
 				"internal/ticket",
 			},
 			libraries: []string{
