@@ -56,7 +56,7 @@ func (g *gateway) visited(next func(http.ResponseWriter, *http.Request)) http.Ha
 			level = slog.LevelDebug // several times a minute, for ever
 		}
 		g.Log.Log(r.Context(), level, "request", append([]any{
-			"method", r.Method, "path", shownPath(r), "status", seen.status, "bytes", seen.bytes,
+			"method", r.Method, "path", shownPath(r.URL.EscapedPath()), "status", seen.status, "bytes", seen.bytes,
 			"ms", time.Since(began).Milliseconds(), "request_id", v.id,
 		}, v.attrs...)...)
 	}
@@ -68,16 +68,6 @@ func isRequestID(id string) bool {
 	return len(id) >= 1 && len(id) <= 200 && !strings.ContainsFunc(id, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' && c != '='
 	})
-}
-
-// shownPath is the path of a request as logs may have it: without a query, and without
-// what is a secret in it.
-func shownPath(r *http.Request) string {
-	room, rest := roomOf(r)
-	if (room == "hirefire" || room == "tickets") && rest != "" {
-		return "/" + room + "/…"
-	}
-	return r.URL.EscapedPath()
 }
 
 // A recorder remembers what was answered.

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -13,15 +12,11 @@ import (
 
 // message returns what is sent to the app.
 func (v *page) message(r *http.Request, body []byte) (transports.Message, error) {
-	m := transports.Message{Method: webapp.Method, Header: v.passport(v.name, v.who)}
-	m.Header[headerRequestID] = requestID(r)
-	const name = "Idempotency-Key"
-	if keys := r.Header.Values(name); len(keys) > 0 {
-		if m.Key = keys[0]; len(keys) > 1 || !isKey(m.Key) {
-			return m, fmt.Errorf("%s must be one text of 1 to 255 visible ASCII characters", name)
-		}
-	}
+	m := transports.Message{Method: webapp.Method, Header: v.passport(r, v.name, v.who)}
 	var err error
+	if m.Key, err = readKey(r, v.who); err != nil {
+		return m, err
+	}
 	m.Body, err = jsonrpc.EncodeCall([]byte("1"), webapp.Method, webapp.Request{
 		Method: r.Method, Target: v.target, Host: r.Host, Header: v.header(r), Body: body,
 	})
@@ -29,11 +24,6 @@ func (v *page) message(r *http.Request, body []byte) (transports.Message, error)
 		return m, errors.New("the request cannot be passed on")
 	}
 	return m, nil
-}
-
-// isKey holds for keys that every transport takes.
-func isKey(s string) bool {
-	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' })
 }
 
 // header returns what the app reads. What it believes, nobody outside may have written:
@@ -47,13 +37,14 @@ func (v *page) header(r *http.Request) webapp.Header {
 			delete(h, name)
 		}
 	}
-	for _, name := range []string{"Forwarded", "X-Real-Ip", "Expect"} {
+	for _, name := range []string{"Forwarded", "X-Real-Ip", "Expect", "Baggage"} {
 		h.Del(name)
 	}
 	if !v.public {
 		h.Del("Authorization") // it was for the gateway, and is a key to all apps
 	}
 	address, scheme := v.origin(r)
+	h.Set("X-Request-ID", requestID(r))
 	h.Set("X-Forwarded-For", address)
 	h.Set("X-Forwarded-Host", r.Host)
 	h.Set("X-Forwarded-Proto", scheme)

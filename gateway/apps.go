@@ -73,7 +73,10 @@ func (g *gateway) apps(w http.ResponseWriter, r *http.Request) {
 
 // forward has the app answer, and the browser read what comes of it.
 func (v *page) forward(w, plain http.ResponseWriter, r *http.Request) {
-	timeout, err := v.timeout(r)
+	if !v.allow(plain, r, v.who, question{}) { // it has answered
+		return
+	}
+	timeout, err := timeoutOf(r, v.Timeout)
 	if err != nil {
 		refuse(plain, http.StatusBadRequest, CodeRefused, err.Error())
 		return
@@ -92,7 +95,9 @@ func (v *page) forward(w, plain http.ResponseWriter, r *http.Request) {
 	defer cancel()
 
 	var response *webapp.Response
+	began := time.Now()
 	reply, err := v.Caller.Call(ctx, v.name, m)
+	v.observe(v.name, webapp.Method, reply, err, time.Since(began))
 	if err == nil {
 		response, err = v.read(reply, r.Method)
 	}
@@ -103,9 +108,6 @@ func (v *page) forward(w, plain http.ResponseWriter, r *http.Request) {
 		note(r, "gone", true)
 	default:
 		status, refusal := v.explain(err)
-		if status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", "1")
-		}
 		note(r, "err", err.Error())
 		refuse(plain, status, refusal.Code, refusal.Message)
 	}
@@ -145,8 +147,8 @@ func (v *page) explain(err error) (status int, e *jsonrpc.Error) {
 		return http.StatusGatewayTimeout, jsonrpc.Errorf(answer.Code, "%s did not answer within the time allowed", v.name)
 	case jsonrpc.CodeInternal:
 		return http.StatusInternalServerError, jsonrpc.Errorf(CodeFailed, "%s failed%s", v.name, logged(answer))
-	case webapp.CodeTooLarge:
-		return http.StatusBadGateway, jsonrpc.Errorf(CodeTooLarge, "the response of %s is too large to travel through a broker", v.name)
+	case webapp.CodeResponseTooLarge:
+		return http.StatusBadGateway, jsonrpc.Errorf(CodeFailed, "the response of %s is too large to travel through a broker", v.name)
 	case webapp.CodeAborted:
 		return http.StatusBadGateway, jsonrpc.Errorf(CodeFailed, "%s broke off", v.name)
 	}

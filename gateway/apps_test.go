@@ -134,7 +134,7 @@ func TestHeadersOfApps(t *testing.T) {
 					"Authorization": {"Basic b3duOnVzZXI="}, "Cookie": {"a=1"}, "Connection": {"X-Hop"}, "X-Hop": {"1"}, "Upgrade": {"h2c"}, "Te": {"trailers"},
 					"X-Forwarded-For": {"10.1.1.1", "10.0.0.1,10.0.0.2, 203.0.113.7"}, "X-Forwarded-Proto": {"gopher,https"}, "X-Forwarded-Host": {"evil.example"},
 					"X-Forwarded-Prefix": {"/evil"}, "X-Forwarded-User": {"root"}, "Forwarded": {"for=1.2.3.4"}, "X-Real-Ip": {"1.2.3.4"}, "X_forwarded_for": {"1.2.3.4"},
-					"Journeyman-Redelivered": {"true"}, "Journeyman-Principal": {"root"}, "Expect": {"100-continue"},
+					"Journeyman-Redelivered": {"true"}, "Journeyman-Principal": {"root"}, "Expect": {"100-continue"}, "Baggage": {"user=root"}, "X-Request-Id": {"not one"},
 				}
 			})
 			if r.StatusCode != 200 {
@@ -157,9 +157,49 @@ func TestIdempotencyKeysOfApps(t *testing.T) {
 	for key, status := range map[string]int{"order-42": 200, `"8e03978e"`: 200, strings.Repeat("x", 256): 400, "a b": 400, "ä": 400, "": 400} {
 		c := &appCaller{handler: show}
 		r := visit(t, gateway.Options{Caller: c}, "POST", "/apps/reports/", "", header("Idempotency-Key", key))
-		if r.StatusCode != status || status == 200 && c.asked[0].Key != key {
-			t.Errorf("key %q: %d %s; sent %+v", key, r.StatusCode, text(t, r), c.asked)
+		if r.StatusCode != status || status == 200 && c.asked[0].Key == "" {
+			t.Errorf("key %q: %d %s", key, r.StatusCode, text(t, r))
 		}
+	}
+	both := gateway.Keys{gateway.PlainKey("one"), gateway.PlainKey("other")}
+	keys := map[string]bool{}
+	for _, who := range []string{"one", "other", "one"} {
+		c := &appCaller{handler: show}
+		visit(t, gateway.Options{Caller: c, Auth: both}, "POST", "/apps/reports/", "", header("Idempotency-Key", "order-42"), header("Authorization", "Bearer "+who))
+		keys[c.asked[0].Key] = true
+	}
+	if len(keys) != 2 {
+		t.Errorf("two callers with the same key have %d", len(keys))
+	}
+}
+
+// Apps and documents count as calls do.
+func TestRateOfPages(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/apps/reports/", "/openrpc/reports.json"} {
+		g := gateway.New(gateway.Options{Caller: &appCaller{handler: show}, Rate: 0.001, MaxBatch: 1, Log: quiet})
+		for n, want := range []int{0, http.StatusTooManyRequests} {
+			w := httptest.NewRecorder()
+			g.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+			if limited := w.Code == http.StatusTooManyRequests; limited != (want != 0) {
+				t.Errorf("%s, request %d: status %d", path, n+1, w.Code)
+			}
+		}
+	}
+}
+
+// What an app has begun is nowhere said not to have been begun, and a document leads to no
+// method that cannot be called.
+func TestWhatIsSaidOfApps(t *testing.T) {
+	t.Parallel()
+	c := &appCaller{handler: func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) }}
+	r := visit(t, gateway.Options{Caller: c}, "GET", "/apps/reports/", "")
+	if word := r.Header.Get("Journeyman-Refused"); r.StatusCode != http.StatusBadGateway || word != "" {
+		t.Errorf("a response that is too large: status %d, Journeyman-Refused %q", r.StatusCode, word)
+	}
+	r = visit(t, gateway.Options{Caller: c}, "GET", "/openrpc/reports.json", "")
+	if said := text(t, r); r.StatusCode != http.StatusNotFound || !strings.Contains(said, "reports is a web app; open /apps/reports/") {
+		t.Errorf("its document: %d %s", r.StatusCode, said)
 	}
 }
 

@@ -98,8 +98,6 @@ func (g *gateway) identify(w http.ResponseWriter, r *http.Request, schemes int) 
 		if r.Context().Err() == nil {
 			g.Log.WarnContext(r.Context(), "cannot tell who calls", "err", err)
 		}
-		w.Header().Set("Retry-After", "1")
-		w.Header().Set("Journeyman-Refused", notBegun(CodeUnavailable))
 		refuse(w, http.StatusServiceUnavailable, CodeUnavailable, "who calls cannot be found out now; nothing was handed over")
 		return nil, false
 	}
@@ -149,10 +147,18 @@ func quotable(text string) string {
 }
 
 // passport returns the headers that a message takes along.
-func (g *gateway) passport(service string, who *jsonrpc.Principal) map[string]string {
-	h := map[string]string{passport.Outside: "1"}
+func (g *gateway) passport(r *http.Request, service string, who *jsonrpc.Principal) map[string]string {
+	h := map[string]string{passport.Outside: "1", headerRequestID: requestID(r)}
 	if who != nil && len(g.principals) > 0 {
 		h[passport.Principal] = g.principals.Sign(service, who.Subject, who.Scopes)
 	}
 	return h
+}
+
+// subject is the principal's name, "" for one whom nobody asked.
+func subject(who *jsonrpc.Principal) string {
+	if who == nil {
+		return ""
+	}
+	return who.Subject
 }

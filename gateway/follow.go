@@ -61,7 +61,7 @@ func (g *gateway) follow(w http.ResponseWriter, r *http.Request, mailbox transpo
 			if errors.Is(err, transports.ErrNoBox) {
 				refusal = jsonrpc.Errorf(CodeNoTicket, "the result is kept no longer")
 			}
-			_, _ = w.Write(event(jsonrpc.EncodeError([]byte("null"), refusal)))
+			_, _ = w.Write(event(jsonrpc.EncodeError(null, refusal)))
 			return
 		default:
 			_, _ = w.Write(event(reply))

@@ -28,29 +28,35 @@ const mostKey = 255
 // errKeyReused says that a key was used for something else before.
 var errKeyReused = errors.New("the idempotency key was used for another request")
 
-// keyOf returns the key of a request, nil where none is given.
+// keyOf returns the key of a call, nil where none is given.
 func keyOf(r *http.Request, p *passage) (*idempotencyKey, error) {
-	text := r.Header.Get("Idempotency-Key")
+	key, err := readKey(r, p.who)
+	switch {
+	case key == "" || err != nil:
+		return nil, err
+	case p.batch:
+		return nil, errors.New("a batch cannot have an Idempotency-Key: send its members one by one")
+	}
+	asked := p.requests[0]
+	return &idempotencyKey{message: key, id: []byte(`"key-` + digest(asked.Method, string(asked.Params)) + `"`)}, nil
+}
+
+// readKey returns the key of a message for what a request says, "" where it says nothing.
+// It is none that anybody else could choose: who knows another's key must not get the
+// other's reply.
+func readKey(r *http.Request, who *jsonrpc.Principal) (string, error) {
+	lines := r.Header.Values("Idempotency-Key")
+	if len(lines) == 0 {
+		return "", nil
+	}
+	text := lines[0]
 	if n := len(text); n > 2 && text[0] == '"' && text[n-1] == '"' { // as the draft wants it; many send it bare
 		text = text[1 : n-1]
 	}
-	switch {
-	case text == "":
-		return nil, nil
-	case p.batch:
-		return nil, errors.New("a batch cannot have an Idempotency-Key: send its members one by one")
-	case len(text) > mostKey || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }):
-		return nil, fmt.Errorf("Idempotency-Key must have 1 to %d visible ASCII characters", mostKey)
+	if len(lines) > 1 || text == "" || len(text) > mostKey || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return "", fmt.Errorf("Idempotency-Key must be one text of 1 to %d visible ASCII characters", mostKey)
 	}
-	subject := ""
-	if p.who != nil {
-		subject = p.who.Subject
-	}
-	asked := p.requests[0]
-	return &idempotencyKey{
-		message: "outside:" + digest(subject, text),
-		id:      []byte(`"key-` + digest(asked.Method, string(asked.Params)) + `"`),
-	}, nil
+	return "outside:" + digest(subject(who), text), nil
 }
 
 // digest returns a short text that other parts do not have.

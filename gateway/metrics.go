@@ -55,7 +55,7 @@ func newMeter(version string, services []string) *meter {
 		Help:        "How long calls through this gateway took, by service, method and code of the error, if it ended in one.",
 		ConstLabels: prometheus.Labels{"rpc_system_name": "jsonrpc"},
 		Buckets:     []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10},
-	}, []string{"service", "rpc_method", "rpc_status_code"})
+	}, []string{"service", "rpc_method", "rpc_response_status_code"})
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        "journeyman_build_info",
 		Help:        "The version of this gateway; the value is always 1.",

@@ -116,7 +116,7 @@ func (h house) counted() map[string]string {
 }
 
 func series(service, method, code string) string {
-	return fmt.Sprintf(`rpc_server_call_duration_seconds_count{rpc_method="%s",rpc_status_code="%s",rpc_system_name="jsonrpc",service="%s"}`, method, code, service)
+	return fmt.Sprintf(`rpc_server_call_duration_seconds_count{rpc_method="%s",rpc_response_status_code="%s",rpc_system_name="jsonrpc",service="%s"}`, method, code, service)
 }
 
 func TestMetricsOfCalls(t *testing.T) {

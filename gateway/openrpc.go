@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/webapp"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -22,21 +23,20 @@ func (g *gateway) openRPC(w http.ResponseWriter, r *http.Request, service string
 		return
 	}
 	who, ok := g.authenticate(w, r)
-	if !ok {
+	if !ok || !g.allow(w, r, who, question{}) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), g.Timeout)
 	defer cancel()
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.Timeout + writeMargin))
-	err := transports.CheckName(service)
-	if err != nil {
-		err = fmt.Errorf("%w: %w", transports.ErrNoService, err)
-	}
+	began := time.Now()
+	err := checkService(service)
 	var text []byte
 	if err == nil {
 		text, err = g.Caller.Call(ctx, service, transports.Message{
-			Method: "rpc.discover", Body: []byte(discovery), Header: g.passport(service, who),
+			Method: "rpc.discover", Body: []byte(discovery), Header: g.passport(r, service, who),
 		})
+		g.observe(service, "rpc.discover", text, err, time.Since(began))
 	}
 	var document json.RawMessage
 	if err == nil {
@@ -46,14 +46,19 @@ func (g *gateway) openRPC(w http.ResponseWriter, r *http.Request, service string
 	switch {
 	case err == nil:
 		send(w, http.StatusOK, document)
+	case errors.Is(err, errPages):
+		refuse(w, http.StatusNotFound, CodeRefused, fmt.Sprintf("%s is a web app; open %s%s/", service, appsPrefix, service))
 	case refused && refusal.Code == jsonrpc.CodeMethodNotFound:
 		refuse(w, http.StatusNotFound, CodeRefused, fmt.Sprintf("%s does not describe itself", service))
 	default:
 		status, e := explain(err, service)
-		g.Log.InfoContext(ctx, "not described", "to", service, "status", status, "err", err)
+		note(r, "err", err.Error())
 		refuse(w, status, e.Code, e.Message)
 	}
 }
+
+// errPages says that a service has pages and no methods.
+var errPages = errors.New("it is a web app")
 
 // described takes the document out of a reply and adds where the service can be called,
 // which it does not know itself.
@@ -68,9 +73,15 @@ func described(reply []byte, url string) (json.RawMessage, error) {
 	var has struct {
 		OpenRPC string          `json:"openrpc"`
 		Servers json.RawMessage `json:"servers"`
+		Methods []struct {
+			Name string `json:"name"`
+		} `json:"methods"`
 	}
 	if err := json.Unmarshal(r.Result, &has); err != nil || has.OpenRPC == "" {
 		return nil, errors.New("the reply is no OpenRPC document")
+	}
+	if len(has.Methods) == 1 && has.Methods[0].Name == webapp.Method {
+		return nil, errPages
 	}
 	if has.Servers != nil {
 		return r.Result, nil

@@ -72,7 +72,6 @@ func (g *gateway) see(w http.ResponseWriter, r *http.Request) (sight, bool) {
 	s := g.lookout.look(r.Context())
 	if s.err != nil {
 		g.Log.InfoContext(r.Context(), "services cannot be inspected", "err", s.err)
-		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, CodeUnavailable, "the broker cannot be asked now")
 	}
 	return s, s.err == nil

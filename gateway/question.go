@@ -131,9 +131,7 @@ func (q question) refuse(w http.ResponseWriter, status int, e *jsonrpc.Error) {
 			replies = append(replies, jsonrpc.EncodeError(r.ID, e))
 		}
 	}
-	if word := notBegun(e.Code); word != "" {
-		w.Header().Set("Journeyman-Refused", word)
-	}
+	advise(w, status, e.Code)
 	switch {
 	case len(replies) == 0:
 		refuse(w, status, e.Code, e.Message)

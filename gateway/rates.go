@@ -88,17 +88,17 @@ func (r *rates) makeRoom() {
 	r.sweep = max(1<<10, min(2*len(r.buckets), mostBuckets))
 }
 
-// allow counts a request against the rate of who sends it, each member of a batch as a
-// call. If it returns false, it has answered.
-func (g *gateway) allow(w http.ResponseWriter, who *jsonrpc.Principal, q question) bool {
+// allow counts a request against the rate of who sends it, of an address where nobody is
+// asked, and each member of a batch as a call. If it returns false, it has answered.
+func (g *gateway) allow(w http.ResponseWriter, r *http.Request, who *jsonrpc.Principal, q question) bool {
 	if g.rates == nil {
 		return true
 	}
-	subject := ""
-	if who != nil {
-		subject = who.Subject
+	whose := "who " + subject(who)
+	if who == nil {
+		whose = "from " + g.network(r)
 	}
-	wait := g.rates.take(subject, max(1, len(q.requests)))
+	wait := g.rates.take(whose, max(1, len(q.requests)))
 	if wait > 0 {
 		rateLimited(w, q, wait, fmt.Sprintf("more than %v calls per second", float64(g.rates.limit)))
 	}

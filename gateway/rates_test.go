@@ -39,13 +39,14 @@ func TestRates(t *testing.T) {
 	})
 }
 
-// Where nobody is asked who they are, all are one.
+// Where nobody is asked who they are, an address is one caller.
 func TestRateWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := client{t, gateway.New(gateway.Options{Caller: newCaller(), Rate: 100, Log: quiet})}
 		c.calls(100, "192.0.2.1:1", "", 200)
-		c.calls(1, "192.0.2.2:1", "", 429)
+		c.calls(1, "192.0.2.1:2", "", 429)
+		c.calls(100, "192.0.2.2:1", "", 200)
 	})
 }
 

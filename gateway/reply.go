@@ -73,11 +73,19 @@ func notBegun(code int) string {
 	return ""
 }
 
-// refuse answers when no request has been read.
-func refuse(w http.ResponseWriter, status, code int, message string) {
+// advise says beside an error what clients do about it.
+func advise(w http.ResponseWriter, status, code int) {
 	if word := notBegun(code); word != "" {
 		w.Header().Set("Journeyman-Refused", word)
 	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+}
+
+// refuse answers when no request has been read.
+func refuse(w http.ResponseWriter, status, code int, message string) {
+	advise(w, status, code)
 	send(w, status, jsonrpc.EncodeError(null, jsonrpc.Errorf(code, "%s", message)))
 }
 

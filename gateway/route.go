@@ -3,19 +3,30 @@ package gateway
 import "strings"
 
 // Route returns the route that a path is on, with names in the place of what varies, for
-// those who trace requests; "" for what probes and scalers ask for, again and again, and for a
-// path on which nothing is.
-func Route(path string) string {
+// those who count or trace requests; "" for probes, for what scrapers ask, and for a path
+// on which nothing is. shown is the path without what is a secret in it.
+func Route(path string) (route, shown string) {
+	shown = shownPath(path)
 	switch room, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); {
 	case rest == "":
 	case room == "rpc":
-		return "/rpc/{service}"
+		route = "/rpc/{service}"
 	case room == "apps":
-		return "/apps/{name}"
+		route = "/apps/{name}"
 	case room == "tickets":
-		return "/tickets/{ticket}"
+		route = "/tickets/{ticket}"
 	case room == "openrpc":
-		return "/openrpc/{service}.json"
+		route = "/openrpc/{service}.json"
 	}
-	return ""
+	return route, shown
+}
+
+// shownPath is a path as logs and traces may have it: HireFire shows its token in one, and
+// whoever has a ticket may have the reply.
+func shownPath(path string) string {
+	room, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if (room == "hirefire" || room == "tickets") && rest != "" {
+		return "/" + room + "/…"
+	}
+	return path
 }

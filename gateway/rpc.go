@@ -32,7 +32,7 @@ func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 	}
 	p := passage{service: service, who: who}
 	var err error
-	if p.timeout, err = g.timeout(r); err != nil {
+	if p.timeout, err = timeoutOf(r, g.Timeout); err != nil {
 		refuse(w, http.StatusBadRequest, jsonrpc.CodeInvalidRequest, err.Error())
 		return
 	}
@@ -60,7 +60,7 @@ func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 		p.refuse(w, http.StatusForbidden, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "%s cannot be called through the gateway", method))
 		return
 	}
-	if !g.allow(w, who, p.question) { // it has answered
+	if !g.allow(w, r, who, p.question) { // it has answered
 		return
 	}
 	if !g.respondAsync(w, r, &p) {
@@ -92,17 +92,13 @@ func (g *gateway) forward(w http.ResponseWriter, r *http.Request, p *passage) {
 // refuseFor says why a question was not answered.
 func (g *gateway) refuseFor(w http.ResponseWriter, r *http.Request, p *passage, err error) {
 	status, refusal := explain(err, p.service)
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
 	note(r, "err", err.Error())
 	p.refuse(w, status, refusal)
 }
 
 // message returns what travels to the service.
 func (g *gateway) message(r *http.Request, p *passage) transports.Message {
-	m := transports.Message{Method: p.method(), Header: g.passport(p.service, p.who)}
-	m.Header[headerRequestID] = requestID(r)
+	m := transports.Message{Method: p.method(), Header: g.passport(r, p.service, p.who)}
 	if p.key != nil {
 		m.Key = p.key.message
 	}
@@ -114,8 +110,8 @@ func (g *gateway) message(r *http.Request, p *passage) transports.Message {
 
 // ask returns the answer to a question, nil where none is owed.
 func (g *gateway) ask(ctx context.Context, p *passage, m transports.Message) (reply []byte, err error) {
-	if err := transports.CheckName(p.service); err != nil {
-		return nil, fmt.Errorf("%w: %w", transports.ErrNoService, err)
+	if err := checkService(p.service); err != nil {
+		return nil, err
 	}
 	switch {
 	case p.owed():
@@ -137,9 +133,6 @@ func (g *gateway) ask(ctx context.Context, p *passage, m transports.Message) (re
 	return nil, nil
 }
 
-// timeout is what the caller asks for, or the gateway's own if that is shorter.
-func (g *gateway) timeout(r *http.Request) (time.Duration, error) { return timeoutOf(r, g.Timeout) }
-
 // timeoutOf is what the caller asks for, or most if that is shorter.
 func timeoutOf(r *http.Request, most time.Duration) (time.Duration, error) {
 	const name = "Journeyman-Timeout"
@@ -155,4 +148,12 @@ func timeoutOf(r *http.Request, most time.Duration) (time.Duration, error) {
 		return most, nil
 	}
 	return time.Duration(ms) * time.Millisecond, nil
+}
+
+// checkService returns ErrNoService for what is the name of none.
+func checkService(name string) error {
+	if err := transports.CheckName(name); err != nil {
+		return fmt.Errorf("%w: %w", transports.ErrNoService, err)
+	}
+	return nil
 }

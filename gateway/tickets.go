@@ -99,7 +99,7 @@ func (g *gateway) ticket(w http.ResponseWriter, r *http.Request, t string) {
 	if !ok {
 		return
 	}
-	if !g.allow(w, who, question{}) { // it has answered
+	if !g.allow(w, r, who, question{}) { // it has answered
 		return
 	}
 	mailbox, ok := transports.Ability[transports.Mailbox](g.Caller)
@@ -162,9 +162,6 @@ func refuseTicket(w http.ResponseWriter, err error, service string) {
 		return
 	}
 	status, refusal := explainTicket(err, service)
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
 	refuse(w, status, refusal.Code, refusal.Message)
 }
 
@@ -194,14 +191,6 @@ func sendReceipt(w http.ResponseWriter, r receipt) {
 }
 
 func urlOf(t string) string { return "/tickets/" + t }
-
-// subject is who may fetch the reply.
-func subject(who *jsonrpc.Principal) string {
-	if who == nil {
-		return ""
-	}
-	return who.Subject
-}
 
 func acceptsEvents(r *http.Request) bool {
 	return strings.Contains(strings.ToLower(strings.Join(r.Header.Values("Accept"), ",")), eventStream)

@@ -194,7 +194,7 @@ type words []string
 func (w *words) UnmarshalJSON(text []byte) error {
 	var list []string
 	if err := json.Unmarshal(text, &list); err == nil {
-		*w = list
+		*w = strings.Fields(strings.Join(list, " ")) // as they are read again, once they are signed
 		return nil
 	}
 	var line string

@@ -14,19 +14,20 @@ import (
 
 // Handler returns a handler that makes a span of each request whose route is of interest,
 // as a child of the caller's where that sends one. route returns the route that a path is
-// on, such as /rpc/{service}; "" makes no span. A nil Tracing returns next itself.
-func (t *Tracing) Handler(next http.Handler, route func(path string) string) http.Handler {
+// on, such as /rpc/{service}, and the path as spans may have it; "" makes no span. A nil
+// Tracing returns next itself.
+func (t *Tracing) Handler(next http.Handler, route func(path string) (on, shown string)) http.Handler {
 	if t == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		on := route(r.URL.Path)
+		on, shown := route(r.URL.Path)
 		if on == "" {
 			next.ServeHTTP(w, r)
 			return
 		}
 		ctx := t.fromWorld.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		name, attrs := request(r, on)
+		name, attrs := request(r, on, shown)
 		ctx, span := t.tracer.Start(ctx, name, api.WithSpanKind(api.SpanKindServer), api.WithAttributes(attrs...))
 		defer span.End()
 		told := &statusWriter{ResponseWriter: w}
@@ -45,7 +46,7 @@ func (t *Tracing) Handler(next http.Handler, route func(path string) string) htt
 
 // request returns the name of a request's span and its attributes. Neither the query nor any
 // header but the browser's name is among them: keys travel there.
-func request(r *http.Request, route string) (name string, attrs []attribute.KeyValue) {
+func request(r *http.Request, route, path string) (name string, attrs []attribute.KeyValue) {
 	method := r.Method
 	switch method {
 	case "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE": // those that the conventions know
@@ -63,7 +64,7 @@ func request(r *http.Request, route string) (name string, attrs []attribute.KeyV
 	}
 	attrs = append(attrs,
 		conventions.HTTPRequestMethodKey.String(method), conventions.HTTPRoute(route),
-		conventions.URLPath(brief(r.URL.Path)), conventions.URLScheme(scheme), conventions.ServerAddress(host),
+		conventions.URLPath(brief(path)), conventions.URLScheme(scheme), conventions.ServerAddress(host),
 	)
 	if agent := r.UserAgent(); agent != "" {
 		attrs = append(attrs, conventions.UserAgentOriginal(brief(agent)))

@@ -61,7 +61,7 @@ func (a *app) serve(ctx context.Context, params json.RawMessage) (any, error) {
 	if size != nil {
 		a.log.ErrorContext(ctx, "response dropped: it is larger than a message may be (JOURNEYMAN_MAX_MESSAGE)",
 			"request", about, "status", w.sent.Status, "bytes", size.Bytes, "limit", size.Limit)
-		return nil, jsonrpc.Errorf(CodeTooLarge, "response too large").WithData(size)
+		return nil, jsonrpc.Errorf(CodeResponseTooLarge, "response too large").WithData(size)
 	}
 	return out, nil
 }

@@ -188,7 +188,7 @@ func TestNoResponse(t *testing.T) {
 					panic("it was taken")
 				}
 			},
-			code: webapp.CodeTooLarge, data: `{"bytes":40960,"limit":36864}`,
+			code: webapp.CodeResponseTooLarge, data: `{"bytes":40960,"limit":36864}`,
 			log: `level=ERROR msg="response dropped: .*" request="GET /a" status=200 bytes=40960 limit=36864`,
 		},
 		"little by little": {
@@ -200,13 +200,13 @@ func TestNoResponse(t *testing.T) {
 					}
 				}
 			},
-			code: webapp.CodeTooLarge, data: `{"bytes":1000000,"limit":36864}`, log: "bytes=1000000",
+			code: webapp.CodeResponseTooLarge, data: `{"bytes":1000000,"limit":36864}`, log: "bytes=1000000",
 		},
 		"header too large": {
 			h: func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("X-A", strings.Repeat("x", mostReply))
 			},
-			code: webapp.CodeTooLarge, data: `{"bytes":0,"limit":36864}`, log: "bytes=0",
+			code: webapp.CodeResponseTooLarge, data: `{"bytes":0,"limit":36864}`, log: "bytes=0",
 		},
 		"panic":        {h: func(http.ResponseWriter, *http.Request) { panic("oops") }, code: jsonrpc.CodeInternal, log: `panic: GET /a: oops`},
 		"wrong status": {h: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(7) }, code: jsonrpc.CodeInternal, log: `invalid WriteHeader code 7`},

@@ -9,8 +9,8 @@ const Method = "http"
 
 // Codes of the errors with which an app answers where it has no response.
 const (
-	CodeTooLarge = 413 // the response is larger than a message may be; data: a Size
-	CodeAborted  = 499 // the handler broke off, with http.ErrAbortHandler
+	CodeResponseTooLarge = 413 // the response is larger than a message may be; data: a Size
+	CodeAborted          = 499 // the handler broke off, with http.ErrAbortHandler
 )
 
 // A Size says how large the body of a response is and how large it may be, in bytes.
