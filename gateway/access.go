@@ -18,6 +18,7 @@ const headerRequestID = "x-request-id"
 type visit struct {
 	id    string
 	attrs []any
+	held  int64 // bytes of bodies that are in memory for it
 }
 
 type visitKey struct{}
@@ -51,12 +52,13 @@ func (g *gateway) visited(next func(http.ResponseWriter, *http.Request)) http.Ha
 		seen := &recorder{ResponseWriter: w}
 		r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
 		next(seen, r)
+		g.inHand.Add(-v.held)
 		level := slog.LevelInfo
 		if room, _ := roomOf(r); slices.Contains([]string{"livez", "readyz", "metrics", "scaling.json", "hirefire"}, room) {
 			level = slog.LevelDebug // several times a minute, for ever
 		}
 		g.Log.Log(r.Context(), level, "request", append([]any{
-			"method", r.Method, "path", shownPath(r.URL.EscapedPath()), "status", seen.status, "bytes", seen.bytes,
+			"method", r.Method, "path", brief(shownPath(r.URL.EscapedPath())), "status", seen.status, "bytes", seen.bytes,
 			"ms", time.Since(began).Milliseconds(), "request_id", v.id,
 		}, v.attrs...)...)
 	}

@@ -27,7 +27,12 @@ func (v *page) send(w http.ResponseWriter, r *http.Request, response *webapp.Res
 				values[i] = v.cookie(values[i])
 			}
 		}
-		if !strings.HasPrefix(name, "Journeyman-") { // those are the gateway's to say
+		switch {
+		case strings.HasPrefix(name, "Journeyman-"): // those are the gateway's to say
+		case name == "Service-Worker-Allowed": // it would let one app answer for all
+		case name == "Vary":
+			h[name] = append(h[name], values...)
+		default:
 			h[name] = values
 		}
 	}

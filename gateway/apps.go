@@ -57,6 +57,8 @@ func (g *gateway) apps(w http.ResponseWriter, r *http.Request) {
 	switch err := transports.CheckName(name); {
 	case err != nil:
 		refuse(plain, http.StatusNotFound, CodeNoService, "apps are found below /apps/NAME/")
+	case g.isListed(name):
+		refuse(plain, http.StatusNotFound, CodeNoService, name+" is no web app")
 	case !inside:
 		// Relative links of the first page would lead beside the app otherwise.
 		to := v.prefix() + "/"
@@ -103,6 +105,7 @@ func (v *page) forward(w, plain http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil:
+		giveTime(w, len(response.Body))
 		v.send(w, r, response)
 	case r.Context().Err() != nil:
 		note(r, "gone", true)

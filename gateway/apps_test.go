@@ -134,7 +134,7 @@ func TestHeadersOfApps(t *testing.T) {
 					"Authorization": {"Basic b3duOnVzZXI="}, "Cookie": {"a=1"}, "Connection": {"X-Hop"}, "X-Hop": {"1"}, "Upgrade": {"h2c"}, "Te": {"trailers"},
 					"X-Forwarded-For": {"10.1.1.1", "10.0.0.1,10.0.0.2, 203.0.113.7"}, "X-Forwarded-Proto": {"gopher,https"}, "X-Forwarded-Host": {"evil.example"},
 					"X-Forwarded-Prefix": {"/evil"}, "X-Forwarded-User": {"root"}, "Forwarded": {"for=1.2.3.4"}, "X-Real-Ip": {"1.2.3.4"}, "X_forwarded_for": {"1.2.3.4"},
-					"Journeyman-Redelivered": {"true"}, "Journeyman-Principal": {"root"}, "Expect": {"100-continue"}, "Baggage": {"user=root"}, "X-Request-Id": {"not one"},
+					"Journeyman-Redelivered": {"true"}, "Journeyman-Principal": {"root"}, "Expect": {"100-continue"}, "Baggage": {"user=root"}, "True-Client-Ip": {"1.2.3.4"}, "X-Original-Url": {"/admin"}, "Remote-User": {"root"}, "X-Request-Id": {"not one"},
 				}
 			})
 			if r.StatusCode != 200 {
@@ -144,7 +144,12 @@ func TestHeadersOfApps(t *testing.T) {
 			if err := json.Unmarshal(c.asked[0].Body, &sent); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.want, http.Header(sent.Params.Header)); diff != "" {
+			got := http.Header(sent.Params.Header)
+			if id := got.Get("X-Request-ID"); id == "" || id != r.Header.Get("X-Request-ID") {
+				t.Errorf("the app knows the request as %q, the browser as %q", id, r.Header.Get("X-Request-ID"))
+			}
+			got.Del("X-Request-ID")
+			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("header (-want +got):\n%s", diff)
 			}
 		})

@@ -81,7 +81,7 @@ func (g *gateway) identify(w http.ResponseWriter, r *http.Request, schemes int) 
 		return nil, false
 	}
 	from := g.attempts.visit(g.network(r), credential)
-	if wait := from.barred(); wait > 0 {
+	if wait := from.barred(); wait > 0 && !isToken(credential) {
 		rateLimited(w, question{}, wait, "too many credentials from this address were wrong")
 		return nil, false
 	}
@@ -107,6 +107,10 @@ func (g *gateway) identify(w http.ResponseWriter, r *http.Request, schemes int) 
 	challenge(w, schemes, invalid.Why, "the key or token is refused: "+invalid.Why)
 	return nil, false
 }
+
+// isToken reports whether a credential has the form of a JWT (RFC 7519), which is signed
+// and so beyond guessing: nobody's are to be refused for what others at the same address try.
+func isToken(credential string) bool { return strings.Count(credential, ".") == 2 }
 
 // credentialOf returns what a request shows by one of the schemes, or "". An empty one is
 // a mistake in somebody's configuration, and opens nothing.

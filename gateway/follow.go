@@ -64,6 +64,7 @@ func (g *gateway) follow(w http.ResponseWriter, r *http.Request, mailbox transpo
 			_, _ = w.Write(event(jsonrpc.EncodeError(null, refusal)))
 			return
 		default:
+			giveTime(w, len(reply))
 			_, _ = w.Write(event(reply))
 			return
 		}

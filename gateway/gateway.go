@@ -1,28 +1,27 @@
-// Package gateway is the way in over HTTP. It passes JSON-RPC bodies to any
-// service through a transports.Caller, and knows none of them:
+// Package gateway is the way in over HTTP. It passes JSON-RPC bodies, and what browsers
+// ask of web apps, to any service through a transports.Caller, and knows none of them:
 //
-//	POST /rpc/SERVICE   a call, a notification or a batch, as application/json
-//	ANY  /apps/NAME/…   a page of a web app
-//	GET  /tickets/TICKET the reply to a call that nobody waited for
-//	GET  /livez         200 while the process serves
-//	GET  /readyz        200 while calls can be passed on, 503 otherwise
-//	GET  /metrics       of all services and of this process, for Prometheus
-//	GET  /scaling.json  what waits for each service and for how long, for autoscalers
-//	GET  /openrpc/SERVICE.json   the public methods of a service
-//	GET  /hirefire/TOKEN/info    what HireFire scales by; with a token set alone
+//	POST /rpc/SERVICE          a call, a notification or a batch, as application/json
+//	GET  /tickets/TICKET       the reply to a call that nobody waited for
+//	ANY  /apps/NAME/…          a page of a web app
+//	GET  /openrpc/SERVICE.json what a service offers to callers outside
+//	GET  /metrics              how services are doing, for Prometheus
+//	GET  /scaling.json         the same for autoscalers, such as KEDA
+//	GET  /hirefire             for HireFire, which shows its token in a header, or as
+//	                           /hirefire/TOKEN/info
+//	GET  /livez                200 while the process serves
+//	GET  /readyz               200 while calls can be passed on, 503 otherwise
 //
 // # Status codes
 //
-// What the service answers comes back with 200, errors of the service included,
-// and a body of notifications alone with 204 once the broker has it. Every other
-// status means that the service did not answer, and why: 400 no JSON-RPC, 401 no
-// key, 403 refused, 404 no such service, 413 too large, 429 too often, 502 given up or
-// lost on the way, 503 no broker or a full queue, 504 no reply in time. The body is a JSON-RPC
-// error even then, with the ids of the calls that were read; for a batch, one error
-// for each.
+// What a service answers to POST /rpc comes back with 200, errors of the service included,
+// and a body of notifications alone with 204 once the broker has it. Every other status
+// but 202, of a call that has a ticket, means that the service did not answer. The body is a
+// JSON-RPC error even then, with the ids of the calls that were read. docs/wire-http.md
+// lists the statuses, and what each is good for.
 //
-// Of the reserved methods rpc.ping and rpc.discover pass, so that clients can
-// find out what a service offers; the others are for the inside.
+// Of the reserved methods rpc.ping and rpc.discover pass, so that clients can find out
+// what a service offers; the others are for the inside, and so is the method of web apps.
 package gateway
 
 import (
@@ -31,6 +30,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/journeyman-go/journeyman/internal/passport"
@@ -56,14 +56,14 @@ type Options struct {
 	Ready  func(context.Context) error // why calls cannot be passed on now; nil: they always can
 
 	Auth   Authenticator // who may call, by "Authorization: Bearer …"; nil: whoever can reach it
-	Refuse string        // if set, every call is refused (403) with this sentence
+	Refuse string        // if set, whatever Auth is asked for is refused (403) with this sentence
 
 	// Secrets of at least 32 bytes with which the principal is signed that travels with a
 	// call; the first one signs. Without any, services are not told who calls.
 	PrincipalKeys []string
 
 	// Calls each second from one principal, in this process; what has been saved up may
-	// come at once, of which a batch of 50 is the least. 0 means any number.
+	// come at once, of which MaxBatch is the least. 0 means any number.
 	Rate float64
 
 	// Hosts lists the names by which the gateway may be called, without ports,
@@ -73,7 +73,7 @@ type Options struct {
 	Hosts []string
 
 	// Origins lists the sites whose pages may call, as https://app.example.com: without
-	// one a page can do so from the gateway's own origin alone, where there are none.
+	// one a page can do so from the gateway's own origin alone, as those of its apps.
 	Origins []string
 
 	// Allowed lists the methods of services whose workers do not know which are public,
@@ -107,7 +107,7 @@ type Options struct {
 	Log *slog.Logger // never sees bodies; nil means slog.Default()
 }
 
-// New returns the handler of a gateway. It panics without a Caller.
+// New returns the handler of a gateway. It panics without a Caller, and on an origin that is none.
 func New(o Options) http.Handler {
 	if o.Caller == nil {
 		panic("gateway: Options.Caller is nil")
@@ -149,6 +149,8 @@ type gateway struct {
 	Options
 
 	handler http.Handler
+	inHand  atomic.Int64 // bytes of bodies
+	streams streams
 	lookout *lookout
 	meter   *meter
 

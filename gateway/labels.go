@@ -55,7 +55,7 @@ func (l *labels) answered(service, method, code string) {
 func (l *labels) know(service, method string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.known) < mostNames && utf8.ValidString(service) && utf8.ValidString(method) {
+	if len(l.known) < mostNames && len(method) <= mostMethod && utf8.ValidString(service) && utf8.ValidString(method) {
 		l.known[[2]string{service, method}] = true
 	}
 }

@@ -31,6 +31,10 @@ func (g *gateway) openRPC(w http.ResponseWriter, r *http.Request, service string
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.Timeout + writeMargin))
 	began := time.Now()
 	err := checkService(service)
+	if allowed, limited := g.Allowed[service]; limited && !permits(allowed, "rpc.discover") {
+		refuse(w, http.StatusNotFound, CodeRefused, fmt.Sprintf("%s does not describe itself", service))
+		return
+	}
 	var text []byte
 	if err == nil {
 		text, err = g.Caller.Call(ctx, service, transports.Message{

@@ -84,11 +84,24 @@ func (q question) owed() bool {
 func (q question) unknown(allowed []string, limited bool) string {
 	for _, r := range q.requests {
 		reserved := r.Method == webapp.Method || strings.HasPrefix(r.Method, "rpc.") && r.Method != "rpc.ping" && r.Method != "rpc.discover"
-		if reserved || limited && !permits(allowed, r.Method) {
+		if reserved || len(r.Method) > mostMethod || limited && !permits(allowed, r.Method) {
 			return r.Method
 		}
 	}
 	return ""
+}
+
+// mostMethod is the length in bytes from where on no method is passed on: its name travels
+// beside the body, stands in logs, and is repeated to each member of a batch.
+const mostMethod = 255
+
+// brief is a text of somebody outside as others are to read it.
+func brief(text string) string {
+	const most = 64
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 func permits(allowed []string, method string) bool {
@@ -140,4 +153,11 @@ func (q question) refuse(w http.ResponseWriter, status int, e *jsonrpc.Error) {
 	default:
 		send(w, status, replies[0])
 	}
+}
+
+// isListed reports whether a service is one whose workers do not know which methods are
+// public. None of these has pages.
+func (g *gateway) isListed(service string) bool {
+	_, listed := g.Allowed[service]
+	return listed
 }

@@ -94,15 +94,19 @@ func (g *gateway) allow(w http.ResponseWriter, r *http.Request, who *jsonrpc.Pri
 	if g.rates == nil {
 		return true
 	}
-	whose := "who " + subject(who)
-	if who == nil {
-		whose = "from " + g.network(r)
-	}
-	wait := g.rates.take(whose, max(1, len(q.requests)))
+	wait := g.rates.take(g.whose(r, who), max(1, len(q.requests)))
 	if wait > 0 {
 		rateLimited(w, q, wait, fmt.Sprintf("more than %v calls per second", float64(g.rates.limit)))
 	}
 	return wait <= 0
+}
+
+// whose names the caller whose a request is.
+func (g *gateway) whose(r *http.Request, who *jsonrpc.Principal) string {
+	if who == nil {
+		return "from " + g.network(r)
+	}
+	return "who " + who.Subject
 }
 
 // rateLimited answers that a request comes too soon.

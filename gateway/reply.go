@@ -30,6 +30,7 @@ const (
 // explain says in a caller's words what a transport's error means. The error's own
 // text, which may name addresses, stays in the log.
 func explain(err error, service string) (status int, e *jsonrpc.Error) {
+	service = brief(service)
 	switch {
 	// First, because what cut the hand-over short, a deadline or the end of this
 	// process, stands in the same error and would promise that nothing was handed over.

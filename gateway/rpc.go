@@ -50,17 +50,17 @@ func (g *gateway) rpc(w http.ResponseWriter, r *http.Request, service string) {
 		send(w, http.StatusBadRequest, refused)
 		return
 	}
-	note(r, "rpc", p.method(), "requests", len(p.requests))
+	note(r, "rpc", brief(p.method()), "requests", len(p.requests))
 	if p.key, err = keyOf(r, &p); err != nil {
 		p.refuse(w, http.StatusBadRequest, jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "%s", err))
 		return
 	}
-	allowed, limited := g.Allowed[service]
-	if method := p.unknown(allowed, limited); method != "" {
-		p.refuse(w, http.StatusForbidden, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "%s cannot be called through the gateway", method))
+	if !g.allow(w, r, who, p.question) { // it has answered
 		return
 	}
-	if !g.allow(w, r, who, p.question) { // it has answered
+	allowed, limited := g.Allowed[service]
+	if method := p.unknown(allowed, limited); method != "" {
+		p.refuse(w, http.StatusForbidden, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "%s cannot be called through the gateway", brief(method)))
 		return
 	}
 	if !g.respondAsync(w, r, &p) {
@@ -85,6 +85,7 @@ func (g *gateway) forward(w http.ResponseWriter, r *http.Request, p *passage) {
 	case reply == nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:
+		giveTime(w, len(reply))
 		send(w, http.StatusOK, reply)
 	}
 }

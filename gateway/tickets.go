@@ -63,6 +63,7 @@ func (g *gateway) respondAsync(w http.ResponseWriter, r *http.Request, p *passag
 	ctx, cancel := context.WithTimeout(r.Context(), g.Timeout)
 	defer cancel()
 	began := time.Now()
+	_ = http.NewResponseController(w).SetWriteDeadline(began.Add(g.Timeout + writeMargin))
 	err = mailbox.Submit(ctx, p.service, box, m, g.AsyncKeep)
 	if errors.Is(err, transports.ErrUnsupported) {
 		return false
@@ -110,6 +111,12 @@ func (g *gateway) ticket(w http.ResponseWriter, r *http.Request, t string) {
 	}
 	box := ticket.Box(t, subject(who))
 	if acceptsEvents(r) {
+		end, ok := g.streams.begin(g.whose(r, who))
+		if !ok {
+			rateLimited(w, question{}, time.Minute, "too many streams of this caller are open")
+			return
+		}
+		defer end()
 		g.follow(w, r, mailbox, t, box)
 		return
 	}
@@ -120,6 +127,7 @@ func (g *gateway) ticket(w http.ResponseWriter, r *http.Request, t string) {
 	reply, err := g.collect(w, r, mailbox, t, box, wait)
 	switch {
 	case err == nil:
+		giveTime(w, len(reply))
 		send(w, http.StatusOK, reply)
 	case errors.Is(err, transports.ErrPending):
 		sendReceipt(w, receipt{Ticket: t})

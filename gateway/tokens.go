@@ -194,7 +194,9 @@ type words []string
 func (w *words) UnmarshalJSON(text []byte) error {
 	var list []string
 	if err := json.Unmarshal(text, &list); err == nil {
-		*w = strings.Fields(strings.Join(list, " ")) // as they are read again, once they are signed
+		// Some providers list names of groups. One with a space would be read as several
+		// scopes once it is signed, and is none.
+		*w = slices.DeleteFunc(list, func(s string) bool { return len(strings.Fields(s)) != 1 || strings.TrimSpace(s) != s })
 		return nil
 	}
 	var line string

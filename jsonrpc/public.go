@@ -52,8 +52,9 @@ func Outside(ctx context.Context, principal *Principal) context.Context {
 }
 
 // PrincipalOf returns who sent the request that ctx was made for. ok is false for a
-// request of another service, and where the gateway asks nobody who they are. A call that
-// a handler makes in turn is the handler's own.
+// request of another service, where the gateway asks nobody who they are, and where its
+// word cannot be verified: for that all processes have the same JOURNEYMAN_PRINCIPAL_KEYS.
+// A call that a handler makes in turn is the handler's own.
 func PrincipalOf(ctx context.Context) (p Principal, ok bool) {
 	o, _ := ctx.Value(outsiderKey{}).(*outsider)
 	if o == nil || o.principal == nil {

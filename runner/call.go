@@ -138,7 +138,7 @@ func (a *app) ask(c *cli.Context, args []string, by route, do func(context.Conte
 type request struct {
 	service, method string
 	params          json.RawMessage
-	timeout         time.Duration // 0: as JOURNEYMAN_TIMEOUT says
+	timeout         time.Duration // 0: as JOURNEYMAN_TIMEOUT says, or JOURNEYMAN_ASYNC_TIMEOUT
 }
 
 // request reads SERVICE METHOD [ARG…] and --timeout. What they say wrong is the

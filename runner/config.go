@@ -37,13 +37,13 @@ type Config struct {
 	ArticleServices []string      `split_words:"true" desc:"Services, separated by commas, whose workers speak the bare wire: LPUSH a request, BRPOP its id."`
 	ArticleMethods  []string      `split_words:"true" desc:"Methods of these services that may be called through web, as calculator.add, or calculator.* for all, separated by commas. Their workers cannot tell which are public."`
 	Hosts           []string      `split_words:"true" desc:"The names by which web may be called, separated by commas; * is any. If unset: localhost on a loopback address, elsewhere any."`
-	Origins         []string      `split_words:"true" desc:"Sites, separated by commas, whose pages may call web from a browser, as https://app.example.com."`
+	Origins         []string      `split_words:"true" desc:"Sites, separated by commas, whose pages may call web from a browser, and send forms to its apps, as https://app.example.com."`
 	MaxBody         int           `split_words:"true" default:"1048576" desc:"The longest body that web takes, in bytes; JOURNEYMAN_MAX_MESSAGE bounds it, too."`
 	MaxBatch        int           `split_words:"true" default:"50" desc:"How many requests a batch may hold that comes through web."`
 	Bind            string        `split_words:"true" desc:"The IP address on which web listens, and over HTTP a service. Every address on a platform, 127.0.0.1 elsewhere."`
 	HirefireToken   Secret        `envconfig:"HIREFIRE_TOKEN" desc:"HireFire's token, with which it may ask web how long messages wait for each service. Unset, nothing answers it."`
 	HirefireMetric  string        `split_words:"true" default:"latency" desc:"What HireFire is told: latency, in seconds, or size, the number of messages that wait. RabbitMQ tells no latency, so there it is always size."`
-	PublicApps      []string      `split_words:"true" desc:"Web apps, separated by commas, that everybody may open through web; the others ask for a key, as the password."`
+	PublicApps      []string      `split_words:"true" desc:"Web apps, separated by commas, that everybody may open through web; the others ask for a key or a token, as the password."`
 	APIKeys         []Secret      `split_words:"true" desc:"Keys, separated by commas, that open every public method to callers of web, and over HTTP all services; ours show the first. On a platform web needs one, or another credential."`
 	APIKeyHashes    []Secret      `split_words:"true" desc:"Keys of callers of web, of which only the hash is kept: NAME:SHA256 or NAME:SHA256:SCOPE SCOPE, separated by commas, as the command key prints them. Two of one name, with the same scopes, are for changing a key."`
 	JWTSecret       []Secret      `split_words:"true" desc:"Secrets of at least 32 bytes, separated by commas, with any of which tokens (JWT, HS256) of callers of web are signed."`

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Abilities that a transport may have beyond Transport; ask by type assertion.
+// Abilities that a transport may have beyond Transport; ask with Ability.
 
 // A Pinger can tell whether its broker answers.
 type Pinger interface {

@@ -20,7 +20,7 @@ func stale(w *world) {
 	const slots, old, fresh, ms = 16, 4, 24, 6000
 	wanted := pick(w, 1, 15)
 	telling, rounds, twice, again := 0, 0, 0, 0
-	for ; telling < wanted && rounds < 2*wanted; rounds++ {
+	for ; telling < wanted && rounds < pick(w, 4, 2)*wanted; rounds++ {
 		send := func(what string, n int) (ids []string) {
 			for i := range n {
 				id := fmt.Sprintf("%s-%d-%d", what, rounds, i)

@@ -1,6 +1,6 @@
 // Package tracing makes the spans of calls and carries their context from process to
 // process, as W3C Trace Context says (https://www.w3.org/TR/trace-context). It is the one
-// place that knows OpenTelemetry.
+// place that knows OpenTelemetry, with the exporter in internal/otlp.
 //
 // It is on where OpenTelemetry's own variables say where spans go. Where it is off there is
 // no *Tracing, and nothing of this package runs.

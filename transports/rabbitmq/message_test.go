@@ -338,3 +338,13 @@ func TestHistoryIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// What says what a message may do is not dropped for a stranger's long header.
+func TestFitKeepsWhatCounts(t *testing.T) {
+	t.Parallel()
+	m := transports.Message{ID: "a", Method: strings.Repeat("m", mostHeader-100), Header: map[string]string{"journeyman-outside": "1", "x": "y", "long": strings.Repeat("l", 200)}}
+	fit(&m)
+	if m.Header["journeyman-outside"] != "1" || sizeBeside(m) > mostHeader || m.Header["long"] != "" {
+		t.Errorf("%d bytes are left, and the headers %v", sizeBeside(m), m.Header)
+	}
+}
