@@ -26,12 +26,14 @@ func (v *page) message(r *http.Request, body []byte) (transports.Message, error)
 	return m, nil
 }
 
-// believed are headers that frameworks and servers take at their word: by what address or
-// as whom somebody comes, and what is asked for. Of these the gateway writes none.
-var believed = []string{
-	"Forwarded", "X-Forwarded", "X-Real-Ip", "X-Client-Ip", "Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip", "X-Cluster-Client-Ip",
-	"Remote-User", "X-Remote-User", "X-Original-Url", "X-Rewrite-Url", "X-Script-Name", "X-Scheme", "X-Url-Scheme", "Front-End-Https",
-	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "Expect", "Baggage",
+// believed returns headers that frameworks and servers take at their word: by what address
+// or as whom somebody comes, and what is asked for. Of these the gateway writes none.
+func believed() []string {
+	return []string{
+		"Forwarded", "X-Forwarded", "X-Real-Ip", "X-Client-Ip", "Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip", "X-Cluster-Client-Ip",
+		"Remote-User", "X-Remote-User", "X-Original-Url", "X-Rewrite-Url", "X-Script-Name", "X-Scheme", "X-Url-Scheme", "Front-End-Https",
+		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "Expect", "Baggage",
+	}
 }
 
 // header returns what the app reads. What it believes, nobody outside may have written:
@@ -45,7 +47,7 @@ func (v *page) header(r *http.Request) webapp.Header {
 			delete(h, name)
 		}
 	}
-	for _, name := range believed {
+	for _, name := range believed() {
 		h.Del(name)
 	}
 	if !v.public {
