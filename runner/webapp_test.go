@@ -50,7 +50,7 @@ func TestWebApp(t *testing.T) {
 		code int
 		body string
 	}{
-		{"/apps/pages/a?b=1", 200, "PUT /a?b=1 deadline=true key=k1"},
+		{"/apps/pages/a?b=1", 200, "PUT /a?b=1 deadline=true key=outside:"},
 		{"/apps/pages/panic", 500, "pages failed; its log has the cause under the id"},
 		{"/apps/pages/large", 502, "the response of pages is too large to travel through a broker"},
 		{"/apps/tester/", 404, "tester is no web app; its methods are called with POST /rpc/tester"},
