@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/journeyman-go/journeyman/gateway"
 	"github.com/journeyman-go/journeyman/jsonrpc"
@@ -119,3 +121,42 @@ func TestListHoldsEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// A slow writer remembers until when it may write.
+type slowWriter struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (w *slowWriter) SetWriteDeadline(until time.Time) error {
+	w.until = until
+	return nil
+}
+
+// A large answer that came late has from then on the time that a slow network needs.
+func TestLargeAnswersHaveTime(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]time.Duration{0: 5 * time.Second, 320 << 10: 15 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			head := `{"jsonrpc":"2.0","id":1,"result":"`
+			late := lateAnswer(head + strings.Repeat("x", max(0, size-len(head)-2)) + `"}`)
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/rpc/calculator", strings.NewReader(add))
+			r.Header.Set("Content-Type", "application/json")
+			w := &slowWriter{ResponseRecorder: httptest.NewRecorder()}
+			gateway.New(gateway.Options{Caller: late, Log: quiet}).ServeHTTP(w, r)
+			if got := time.Until(w.until).Round(time.Second); w.Code != http.StatusOK || got != want {
+				t.Errorf("%d bytes, status %d: %v are left to write them, want %v", size, w.Code, got, want)
+			}
+		})
+	}
+}
+
+// lateAnswer comes after 24 of the 25 seconds that a call has.
+type lateAnswer string
+
+func (l lateAnswer) Call(context.Context, string, transports.Message) ([]byte, error) {
+	time.Sleep(24 * time.Second)
+	return []byte(l), nil
+}
+
+func (l lateAnswer) Send(context.Context, string, transports.Message) error { return nil }

@@ -54,7 +54,7 @@ func (g *gateway) visited(next func(http.ResponseWriter, *http.Request)) http.Ha
 		next(seen, r)
 		g.inHand.Add(-v.held)
 		level := slog.LevelInfo
-		if room, _ := roomOf(r); slices.Contains([]string{"livez", "readyz", "metrics", "scaling.json", "hirefire"}, room) {
+		if room, _ := roomOf(r.URL.Path); slices.Contains([]string{"livez", "readyz", "metrics", "scaling.json", "hirefire"}, room) {
 			level = slog.LevelDebug // several times a minute, for ever
 		}
 		g.Log.Log(r.Context(), level, "request", append([]any{

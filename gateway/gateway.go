@@ -171,7 +171,7 @@ func (g *gateway) route(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 
-	room, rest := roomOf(r)
+	room, rest := roomOf(r.URL.Path)
 	switch {
 	case room == "rpc":
 		g.rpc(w, r, rest)
@@ -196,18 +196,16 @@ func (g *gateway) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// roomOf returns the first part of a request's path, and what is behind it.
-func roomOf(r *http.Request) (room, rest string) {
-	room, rest, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+// roomOf returns the first part of a path, and what is behind it.
+func roomOf(path string) (room, rest string) {
+	room, rest, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return room, rest
 }
 
 // probe answers a health check. Anybody may ask, so nobody is told more than yes
 // or no; the log has the reason.
 func (g *gateway) probe(w http.ResponseWriter, r *http.Request, check func(context.Context) error) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, CodeRefused, "use GET")
+	if !allows(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
 	status, text := http.StatusOK, `{"status":"ok"}`

@@ -37,14 +37,22 @@ func (g *gateway) guard(w http.ResponseWriter, r *http.Request, methods ...strin
 	switch {
 	case !g.knowsHost(r):
 		refuse(w, http.StatusMisdirectedRequest, CodeRefused, "this gateway does not answer to the host name of the request")
-	case !slices.Contains(methods, r.Method):
-		w.Header().Set("Allow", strings.Join(methods, ", "))
-		refuse(w, http.StatusMethodNotAllowed, CodeRefused, "use "+methods[0])
+	case !allows(w, r, methods...): // it has answered
 	case g.origins.Check(r) != nil:
 		refuse(w, http.StatusForbidden, CodeRefused, "calls from pages of other sites are refused")
 	default:
 		return true
 	}
+	return false
+}
+
+// allows refuses other methods than these. If it returns false, it has answered.
+func allows(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	if slices.Contains(methods, r.Method) {
+		return true
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	refuse(w, http.StatusMethodNotAllowed, CodeRefused, "use "+methods[0])
 	return false
 }
 

@@ -101,10 +101,7 @@ func (g *gateway) metrics(w http.ResponseWriter, r *http.Request) {
 	if !g.operator(w, r) {
 		return
 	}
-	s := g.lookout.look(r.Context())
-	if s.err != nil {
-		g.Log.InfoContext(r.Context(), "services cannot be inspected", "err", s.err)
-	}
+	s := g.look(r)
 	for _, of := range s.services {
 		g.meter.labels.announced(of)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -19,12 +18,8 @@ func (g *gateway) operator(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	who, ok := g.authenticate(w, r)
-	return ok && mayOperate(w, who)
-}
-
-func mayOperate(w http.ResponseWriter, who *jsonrpc.Principal) bool {
-	if who == nil || who.Has(ScopeOperations) {
-		return true
+	if !ok || who == nil || who.Has(ScopeOperations) {
+		return ok
 	}
 	refuse(w, http.StatusForbidden, CodeRefused, `this needs the scope "`+ScopeOperations+`"`)
 	return false
@@ -67,11 +62,19 @@ func (g *gateway) scaling(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusOK, text)
 }
 
-// see looks at the broker. If it returns false, it has answered.
-func (g *gateway) see(w http.ResponseWriter, r *http.Request) (sight, bool) {
+// look asks the broker, and tells the log why where it does not answer.
+func (g *gateway) look(r *http.Request) sight {
 	s := g.lookout.look(r.Context())
 	if s.err != nil {
 		g.Log.InfoContext(r.Context(), "services cannot be inspected", "err", s.err)
+	}
+	return s
+}
+
+// see looks at the broker. If it returns false, it has answered.
+func (g *gateway) see(w http.ResponseWriter, r *http.Request) (sight, bool) {
+	s := g.look(r)
+	if s.err != nil {
 		refuse(w, http.StatusServiceUnavailable, CodeUnavailable, "the broker cannot be asked now")
 	}
 	return s, s.err == nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/journeyman-go/journeyman/internal/webapp"
@@ -69,12 +70,7 @@ func (q question) method() string {
 
 // owed reports whether the service owes a reply.
 func (q question) owed() bool {
-	for _, r := range q.requests {
-		if r.Call {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(q.requests, func(r jsonrpc.Request) bool { return r.Call })
 }
 
 // unknown returns the first method that is not for callers from outside, or "": of the
@@ -105,12 +101,7 @@ func brief(text string) string {
 }
 
 func permits(allowed []string, method string) bool {
-	for _, name := range allowed {
-		if name == method || name == "*" {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(allowed, method) || slices.Contains(allowed, "*")
 }
 
 // errNoReply says that what a service answered is no JSON-RPC.

@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/journeyman-go/journeyman/internal/jwks"
+	"github.com/journeyman-go/journeyman/internal/passport"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 )
 
@@ -22,8 +23,6 @@ const (
 	leeway = 30 * time.Second
 
 	longestSubject = 255 // bytes: OpenID Connect Core 1.0, section 2
-
-	shortestSecret = 32 // bytes: RFC 7518, section 3.2
 )
 
 // TokenOptions say whose tokens are believed.
@@ -55,8 +54,8 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 		return nil, errors.New("tokens need a secret or a key set")
 	}
 	for _, secret := range o.Secrets {
-		if len(secret) < shortestSecret {
-			return nil, fmt.Errorf("a secret for tokens must have at least %d bytes (RFC 7518, section 3.2)", shortestSecret)
+		if len(secret) < passport.ShortestKey {
+			return nil, fmt.Errorf("a secret for tokens must have at least %d bytes (RFC 7518, section 3.2)", passport.ShortestKey)
 		}
 	}
 	t := &Tokens{o: o}

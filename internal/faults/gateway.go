@@ -67,15 +67,9 @@ func gateway(w *world) {
 	kills := 0
 	for want := pick(w, 6, 60); len(workers)+len(gateways) < want && kills < want*3/2; kills++ {
 		if kills%2 == 0 {
-			victim := w.busiest()
-			at := time.Now()
-			victim.signal(syscall.SIGKILL)
-			<-victim.done
-			if held := w.ledger.runningAt(victim.pid()); len(held) > 0 {
-				workers = append(workers, death{victim.pid(), at, held})
-				w.say("killed %s, which ran %d requests", victim.name, len(held))
+			if d := w.killBusiest(); len(d.held) > 0 {
+				workers = append(workers, d)
 			}
-			w.start(0)
 		} else {
 			d := doors[w.chance.IntN(len(doors))]
 			at := time.Now()

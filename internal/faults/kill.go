@@ -26,15 +26,9 @@ func kill(w *world) {
 	var deaths []death
 	kills := 0
 	for want := pick(w, 6, 60); len(deaths) < want && kills < want*3/2; kills++ {
-		victim := w.busiest()
-		at := time.Now()
-		victim.signal(syscall.SIGKILL)
-		<-victim.done
-		if held := w.ledger.runningAt(victim.pid()); len(held) > 0 {
-			deaths = append(deaths, death{victim.pid(), at, held})
-			w.say("killed %s, which ran %d requests", victim.name, len(held))
+		if d := w.killBusiest(); len(d.held) > 0 {
+			deaths = append(deaths, d)
 		}
-		w.start(0)
 		w.sleep(3 * time.Second)
 	}
 	t.settle(45 * time.Second)
@@ -81,6 +75,19 @@ func (w *world) diedWith(t *traffic, deaths []death) {
 	w.figure("died with their workers", fmt.Sprintf("%d requests; who had called was told after %v at most", held, longest.Round(time.Millisecond)))
 	w.want(held > 0, "no request died with a worker")
 	w.want(longest < w.within(time.Second), "a caller whose worker was killed was told only after %v", longest)
+}
+
+// killBusiest kills a worker that runs something and puts another in its place. Of the
+// death nothing is held where the worker was done just then.
+func (w *world) killBusiest() death {
+	victim := w.busiest()
+	at := time.Now()
+	victim.signal(syscall.SIGKILL)
+	<-victim.done
+	held := w.ledger.runningAt(victim.pid())
+	w.say("killed %s, which ran %d requests", victim.name, len(held))
+	w.start(0)
+	return death{victim.pid(), at, held}
 }
 
 // busiest returns a worker that runs something, by chance, so that old and new ones die.
