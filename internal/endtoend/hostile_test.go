@@ -17,8 +17,11 @@ import (
 	"github.com/journeyman-go/journeyman/internal/brokertest"
 )
 
-// slowClients is how many connections send next to nothing.
-const slowClients = 500
+const (
+	slowClients = 500      // connections that send next to nothing
+	flat        = 24 << 20 // bytes of memory that one attack more may take
+	mostAttacks = 5        // until memory is flat
+)
 
 // The gateway stands in the open. What is sent to do harm is refused with the right
 // status, costs no memory to speak of, and keeps nobody waiting.
@@ -32,8 +35,28 @@ func TestHostileRequests(t *testing.T) {
 	if code, body := post(t, url, add); code != 200 {
 		t.Fatalf("before all: %d %s", code, body)
 	}
-	before := resident(t, web.Process.Pid)
+	// The first attacks take what the process works with: stacks, buffers, and many times as
+	// much where the race detector watches. Only a leak takes as much each time.
+	for before, attacks := resident(t, web.Process.Pid), 1; ; attacks++ {
+		attack(t, address, url)
+		after := resident(t, web.Process.Pid)
+		if after < before+flat {
+			break
+		}
+		if attacks == mostAttacks {
+			t.Errorf("attack %d, like those before it, took the gateway from %d to %d MiB", attacks, before>>20, after>>20)
+			break
+		}
+		before = after
+	}
+	if code := web.stop(); code != 0 {
+		t.Errorf("the gateway ended with %d", code)
+	}
+}
 
+// attack is over when everybody has been refused or hung up on.
+func attack(t *testing.T, address, url string) {
+	t.Helper()
 	var slow sync.WaitGroup
 	for range slowClients {
 		slow.Go(func() { crawl(t, address) })
@@ -63,12 +86,6 @@ func TestHostileRequests(t *testing.T) {
 		}
 	}
 	slow.Wait() // for each of them is hung up on
-	if after := resident(t, web.Process.Pid); after > before+100<<20 {
-		t.Errorf("the gateway keeps %d MiB, before it was %d", after>>20, before>>20)
-	}
-	if code := web.stop(); code != 0 {
-		t.Errorf("the gateway ended with %d", code)
-	}
 }
 
 // crawl sends a request's head a byte at a time, and returns when it is hung up on.
