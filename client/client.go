@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -81,7 +82,7 @@ func (c *Client) Notify(ctx context.Context, method string, params any, opts ...
 	if err != nil {
 		return c.failed("notify", method, err)
 	}
-	s := sending{Message: transports.Message{Method: method, Body: body}}
+	s := sending{Message: transports.Message{Method: method, Body: body, Header: along(ctx)}}
 	for _, opt := range opts {
 		if err := opt.applySend(&s); err != nil {
 			return c.failed("notify", method, err)
@@ -96,7 +97,7 @@ func (c *Client) Notify(ctx context.Context, method string, params any, opts ...
 }
 
 func (c *Client) call(ctx context.Context, method string, params any, opts []CallOption) (json.RawMessage, error) {
-	m := transports.Message{Method: method}
+	m := transports.Message{Method: method, Header: along(ctx)}
 	for _, opt := range opts {
 		if err := opt.applyCall(&m); err != nil {
 			return nil, c.failed("call", method, err)
@@ -126,6 +127,14 @@ func (c *Client) call(ctx context.Context, method string, params any, opts []Cal
 		return nil, c.malformed(method, "it answers a request with other params and the key %q; want a key for each request", m.Key)
 	}
 	return c.outcome(method, id, reply)
+}
+
+// along returns the header that goes with a message which is sent within ctx.
+func along(ctx context.Context) map[string]string {
+	if id := requestid.Of(ctx); id != "" {
+		return map[string]string{requestid.Header: id}
+	}
+	return nil
 }
 
 func (c *Client) requestID(key Key, method string, params any) (json.RawMessage, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/journeyman-go/journeyman/client"
+	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -249,4 +250,29 @@ func TestTimeoutMustBePositive(t *testing.T) {
 		}
 	}()
 	client.Timeout(0)
+}
+
+// What is sent while a request to the gateway is worked on says for which one, so that the
+// logs of all who worked for it can be put together.
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]map[string]string{"r1": {"x-request-id": "r1"}, "": nil} {
+		ctx := t.Context()
+		if id != "" {
+			ctx = requestid.With(ctx, id)
+		}
+		var got []transports.Message
+		c := client.New(keep(&got), "calculator")
+		_ = c.Call(ctx, "add", nil, nil)
+		_ = c.Notify(ctx, "add", nil)
+		_ = c.Batch(ctx, &client.Call{Method: "add"})
+		if len(got) != 3 {
+			t.Fatalf("%d messages, want 3", len(got))
+		}
+		for _, m := range got {
+			if diff := cmp.Diff(want, m.Header); diff != "" {
+				t.Errorf("in the course of %q (-want +got):\n%s", id, diff)
+			}
+		}
+	}
 }

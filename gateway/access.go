@@ -6,17 +6,13 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
-)
 
-// headerRequestID names what a message takes along: the id under which the gateway, and
-// whatever router is in front, log a request.
-const headerRequestID = "x-request-id"
+	"github.com/journeyman-go/journeyman/internal/requestid"
+)
 
 // A visit is one request, and what the log is to say of it.
 type visit struct {
-	id    string
 	attrs []any
 	held  int64 // bytes of bodies that are in memory for it
 }
@@ -31,8 +27,6 @@ func visitOf(r *http.Request) *visit {
 	return new(visit)
 }
 
-func requestID(r *http.Request) string { return visitOf(r).id }
-
 // note adds to what the log says of a request: keys and values. Neither bodies nor headers
 // that are secret are among it.
 func note(r *http.Request, attrs ...any) {
@@ -44,13 +38,13 @@ func note(r *http.Request, attrs ...any) {
 func (g *gateway) visited(next func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		v := &visit{id: r.Header.Get("X-Request-ID")}
-		if !isRequestID(v.id) {
-			v.id = rand.Text()
+		id := r.Header.Get("X-Request-ID")
+		if !requestid.Valid(id) {
+			id = rand.Text()
 		}
-		w.Header().Set("X-Request-ID", v.id)
-		seen := &recorder{ResponseWriter: w}
-		r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
+		w.Header().Set("X-Request-ID", id)
+		seen, v := &recorder{ResponseWriter: w}, new(visit)
+		r = r.WithContext(requestid.With(context.WithValue(r.Context(), visitKey{}, v), id))
 		next(seen, r)
 		g.inHand.Add(-v.held)
 		level := slog.LevelInfo
@@ -59,17 +53,9 @@ func (g *gateway) visited(next func(http.ResponseWriter, *http.Request)) http.Ha
 		}
 		g.Log.Log(r.Context(), level, "request", append([]any{
 			"method", r.Method, "path", brief(shownPath(r.URL.EscapedPath())), "status", seen.status, "bytes", seen.bytes,
-			"ms", time.Since(began).Milliseconds(), "request_id", v.id,
+			"ms", time.Since(began).Milliseconds(),
 		}, v.attrs...)...)
 	}
-}
-
-// isRequestID reports whether an id from outside may stand in logs and headers: Heroku's
-// are such (UUIDs, or up to 200 characters of their clients' choice).
-func isRequestID(id string) bool {
-	return len(id) >= 1 && len(id) <= 200 && !strings.ContainsFunc(id, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' && c != '='
-	})
 }
 
 // A recorder remembers what was answered.

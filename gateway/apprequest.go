@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/internal/webapp"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
@@ -54,7 +55,7 @@ func (v *page) header(r *http.Request) webapp.Header {
 		h.Del("Authorization") // it was for the gateway, and is a key to all apps
 	}
 	address, scheme := v.origin(r)
-	h.Set("X-Request-ID", requestID(r))
+	h.Set("X-Request-ID", requestid.Of(r.Context()))
 	h.Set("X-Forwarded-For", address)
 	h.Set("X-Forwarded-Host", r.Host)
 	h.Set("X-Forwarded-Proto", scheme)

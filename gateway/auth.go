@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/journeyman-go/journeyman/internal/passport"
+	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 )
 
@@ -152,7 +153,7 @@ func quotable(text string) string {
 
 // passport returns the headers that a message takes along.
 func (g *gateway) passport(r *http.Request, service string, who *jsonrpc.Principal) map[string]string {
-	h := map[string]string{passport.Outside: "1", headerRequestID: requestID(r)}
+	h := map[string]string{passport.Outside: "1", requestid.Header: requestid.Of(r.Context())}
 	if who != nil && len(g.principals) > 0 {
 		h[passport.Principal] = g.principals.Sign(service, who.Subject, who.Scopes)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/journeyman-go/journeyman/internal/passport"
+	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/internal/tracing"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
@@ -60,6 +61,9 @@ func (a *adapter) handle(ctx context.Context, m transports.Message) transports.O
 	ctx = jsonrpc.WithKey(ctx, m.Key)
 	if m.Redelivered {
 		ctx = jsonrpc.WithRedelivered(ctx)
+	}
+	if id := m.Header[requestid.Header]; requestid.Valid(id) {
+		ctx = requestid.With(ctx, id)
 	}
 	ctx = a.from(ctx, m)
 	if a.tracing != nil {

@@ -69,7 +69,7 @@ const replyRoom = 512
 // the service's handlers.
 type Resources struct {
 	Caller transports.Caller // for Client; a service that only answers does not need it
-	Log    *slog.Logger      // names the service and the instance
+	Log    *slog.Logger      // names the service and the instance; what is logged with a handler's ctx also the request at the gateway (request_id) and the trace
 	Config Config            // as read from the environment
 
 	calls *bool // set by Client: the process needs the connections of a caller, too

@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/journeyman-go/journeyman/internal/contextlog"
+	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/internal/tracing"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -36,10 +38,8 @@ func (a *app) session(program string, long bool) (*session, error) {
 	target.Known = a.names()
 	if long {
 		// Transports name the service themselves where there is one.
-		target.Log = newLogger(a.sys.Stdout, env.config, env.config.LogLevel, os.Getenv).With(keyInstance, s.instance)
-		if tracing.On(os.Getenv) {
-			target.Log = slog.New(tracing.LogHandler(target.Log.Handler()))
-		}
+		log := newLogger(a.sys.Stdout, env.config, env.config.LogLevel, os.Getenv)
+		target.Log = slog.New(contextlog.New(log.Handler(), requestid.Log, tracing.Log)).With(keyInstance, s.instance)
 		s.log = target.Log.With(keyService, program)
 		target.Catalogue = a.names()
 		for _, w := range env.warnings {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/journeyman-go/journeyman/internal/contextlog"
 	"github.com/journeyman-go/journeyman/internal/otlptest"
 	"github.com/journeyman-go/journeyman/internal/tracing"
 	"github.com/journeyman-go/journeyman/jsonrpc"
@@ -20,7 +21,7 @@ func TestAdapterTraces(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	a := newAdapter(&log, map[string]method{"do": failing(errors.New("no luck"))})
-	a.log = slog.New(tracing.LogHandler(a.log.Handler()))
+	a.log = slog.New(contextlog.New(a.log.Handler(), tracing.Log))
 	a.mux.Logger = a.log
 	var told jsonrpc.Failure
 	var inside string

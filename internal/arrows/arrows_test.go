@@ -45,8 +45,8 @@ func plan() map[string]row {
 		"transports/rabbitmq":      {ours: []string{"transports", "internal/lifetime", "internal/pool"}, libraries: []string{amqp, uuid}},
 		"transports/httprpc":       {ours: []string{"transports"}, libraries: []string{uuid}},
 		"transports/transporttest": {ours: []string{"transports"}, libraries: []string{cmp, goleak}},
-		"client":                   {ours: []string{"jsonrpc", "transports"}},
-		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport", "internal/webapp", "internal/jwks", "internal/ticket"}, libraries: []string{prometheus, "github.com/rs/cors", jose, rate}},
+		"client":                   {ours: []string{"jsonrpc", "transports", "internal/requestid"}},
+		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport", "internal/requestid", "internal/webapp", "internal/jwks", "internal/ticket"}, libraries: []string{prometheus, "github.com/rs/cors", jose, rate}},
 		"dial":                     {ours: []string{"runner", "transports", "transports/*", "events", "events/*"}},
 		"services":                 {ours: []string{"runner", "jsonrpc", "services/*"}},
 		"services/*":               {ours: []string{"jsonrpc", "client", "events"}}, // no transport is named here
@@ -61,6 +61,8 @@ func plan() map[string]row {
 		"internal/heap":            {},
 		"internal/footprint":       {},
 		"internal/passport":        {},
+		"internal/requestid":       {},
+		"internal/contextlog":      {},
 		"internal/otlp":            {libraries: []string{otel}},
 		"internal/tracing":         {ours: []string{"jsonrpc", "transports", "internal/otlp"}, libraries: []string{otel}},
 		"internal/otlptest":        {libraries: []string{"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"}},
@@ -74,7 +76,7 @@ func plan() map[string]row {
 			ours: []string{
 				"jsonrpc", "jsonrpc/middleware", "transports", "events", "client", "gateway",
 				"internal/procfile", "internal/foreman", "internal/devbroker", "internal/heap", "internal/footprint", "internal/load", "internal/passport", "internal/tracing", "internal/webapp", "internal/jwks",
-				"internal/ticket",
+				"internal/ticket", "internal/requestid", "internal/contextlog",
 			},
 			libraries: []string{
 				"github.com/urfave/cli/v2", "github.com/kelseyhightower/envconfig", "github.com/joho/godotenv",

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,8 +25,8 @@ const (
 	outerSpan  = "b7ad6b7169203331"
 )
 
-// One trace goes through three processes, on each transport: a request to the gateway, which calls
-// statistics, which calls the calculator.
+// One trace and one request id go through three processes, on each transport: a request to the
+// gateway, which calls statistics, which calls the calculator.
 func TestTrace(t *testing.T) {
 	t.Parallel()
 	t.Run("redis", func(t *testing.T) {
@@ -46,7 +47,7 @@ func TestTrace(t *testing.T) {
 func testTrace(t *testing.T, settings ...string) {
 	t.Helper()
 	c := otlptest.New(t, nil)
-	a := newApp(t, append(settings, "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL, "OTEL_EXPORTER_OTLP_HEADERS=x-key=geheim")...)
+	a := newApp(t, append(settings, "PORT=0", "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL, "OTEL_EXPORTER_OTLP_HEADERS=x-key=geheim", "JOURNEYMAN_LOG_LEVEL=debug")...)
 	calculator := a.spawn("serve", "calculator")
 	calculator.says("msg=(ready|listening)")
 	statistics, web := a, a
@@ -67,6 +68,7 @@ func testTrace(t *testing.T, settings ...string) {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Traceparent", "00-"+outerTrace+"-"+outerSpan+"-01")
+	r.Header.Set("X-Request-ID", "the-routers")
 	reply, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +82,9 @@ func testTrace(t *testing.T, settings ...string) {
 		}
 		if strings.Contains(p.log.String(), "geheim") {
 			t.Errorf("%q logs a secret", p.Args[1:])
+		}
+		if !regexp.MustCompile("msg=(request|answered) .* request_id=the-routers trace_id=" + outerTrace).MatchString(p.log.String()) {
+			t.Errorf("the log of %q does not say for which request it worked", p.Args[1:])
 		}
 	}
 	const want = `
