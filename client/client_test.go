@@ -266,8 +266,9 @@ func TestRequestID(t *testing.T) {
 		_ = c.Call(ctx, "add", nil, nil)
 		_ = c.Notify(ctx, "add", nil)
 		_ = c.Batch(ctx, &client.Call{Method: "add"})
-		if len(got) != 3 {
-			t.Fatalf("%d messages, want 3", len(got))
+		_ = c.Batch(ctx, &client.Call{Method: "add", Notify: true})
+		if len(got) != 4 {
+			t.Fatalf("%d messages, want 4", len(got))
 		}
 		for _, m := range got {
 			if diff := cmp.Diff(want, m.Header); diff != "" {

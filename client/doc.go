@@ -49,7 +49,8 @@
 // Every call has one: that of its context, but [DefaultTimeout] from now at the
 // latest, or what [Timeout] says. It travels with the call. A handler that calls
 // another service passes its own context on, so that nothing is done for a caller
-// who has given up.
+// who has given up. The call then also takes along the id of the request at the
+// gateway for which all of it is done, and the logs of the other service have it, too.
 //
 // # Errors
 //

@@ -30,6 +30,7 @@ func (v *page) send(w http.ResponseWriter, r *http.Request, response *webapp.Res
 		switch {
 		case strings.HasPrefix(name, "Journeyman-"): // those are the gateway's to say
 		case name == "Service-Worker-Allowed": // it would let one app answer for all
+		case name == "X-Request-Id": // it is the one that stands in the logs
 		case name == "Vary":
 			h[name] = append(h[name], values...)
 		default:

@@ -269,15 +269,17 @@ func TestPagesHaveTheirOwnHeaders(t *testing.T) {
 	c := &appCaller{handler: func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.Header().Set("Content-Security-Policy", "default-src 'self'")
-		w.Header().Set("Journeyman-Refused", "busy")
+		for _, name := range []string{"Journeyman-Refused", "Service-Worker-Allowed", "X-Request-ID"} { // those are the gateway's to say
+			w.Header().Set(name, "the-apps")
+		}
 		w.Header()["Set-Cookie"] = []string{"a=1", "b=2"}
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = io.WriteString(w, "<p>")
 	}}
-	r := visit(t, gateway.Options{Caller: c}, "GET", "/apps/reports/", "")
+	r := visit(t, gateway.Options{Caller: c}, "GET", "/apps/reports/", "", header("X-Request-ID", "the-gateways"))
 	want := http.Header{
 		"Content-Type": {"text/html"}, "Content-Length": {"3"}, "Content-Security-Policy": {"default-src 'self'"},
-		"X-Content-Type-Options": {"nosniff"}, "Set-Cookie": {"a=1", "b=2"}, "X-Request-Id": r.Header["X-Request-Id"],
+		"X-Content-Type-Options": {"nosniff"}, "Set-Cookie": {"a=1", "b=2"}, "X-Request-Id": {"the-gateways"},
 	}
 	if diff := cmp.Diff(want, r.Header); diff != "" || r.StatusCode != http.StatusTeapot || text(t, r) != "<p>" {
 		t.Errorf("status %d, header (-want +got):\n%s", r.StatusCode, diff)

@@ -33,7 +33,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/contextlog"
 	"github.com/journeyman-go/journeyman/internal/passport"
+	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -130,6 +132,7 @@ func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	o.Log = slog.New(contextlog.New(o.Log.Handler(), requestid.Log))
 	g := &gateway{Options: o, origins: http.NewCrossOriginProtection()}
 	for _, origin := range o.Origins {
 		if err := g.origins.AddTrustedOrigin(origin); err != nil {

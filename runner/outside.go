@@ -19,7 +19,7 @@ func (a *adapter) from(ctx context.Context, m transports.Message) context.Contex
 	token := m.Header[passport.Principal]
 	if !isOutside(m) {
 		if token != "" {
-			a.doubt(m, errors.New("the gateway did not send it"))
+			a.doubt(ctx, m, errors.New("the gateway did not send it"))
 		}
 		return ctx
 	}
@@ -28,7 +28,7 @@ func (a *adapter) from(ctx context.Context, m transports.Message) context.Contex
 	}
 	subject, scopes, err := a.principals.Verify(a.service, token)
 	if err != nil {
-		a.doubt(m, err)
+		a.doubt(ctx, m, err)
 		return jsonrpc.Outside(ctx, nil)
 	}
 	return jsonrpc.Outside(ctx, &jsonrpc.Principal{Subject: subject, Scopes: scopes})
@@ -36,7 +36,7 @@ func (a *adapter) from(ctx context.Context, m transports.Message) context.Contex
 
 // doubt counts a principal that is not believed, and says so now and again: whoever can
 // send one could fill the log.
-func (a *adapter) doubt(m transports.Message, why error) {
+func (a *adapter) doubt(ctx context.Context, m transports.Message, why error) {
 	n := a.forged.Add(1)
 	now, last := time.Now().UnixNano(), a.doubted.Load()
 	if last != 0 && now-last < int64(remindEvery) || !a.doubted.CompareAndSwap(last, now) {
@@ -46,7 +46,7 @@ func (a *adapter) doubt(m transports.Message, why error) {
 	if len(a.principals) == 0 {
 		hint = "JOURNEYMAN_PRINCIPAL_KEYS is not set here"
 	}
-	a.log.Warn("a principal is not believed, and its request is nobody's; "+hint, append(about(m.ID, m.Method, m.Key), "err", why, "so_far", n)...)
+	a.log.WarnContext(ctx, "a principal is not believed, and its request is nobody's; "+hint, append(about(m.ID, m.Method, m.Key), "err", why, "so_far", n)...)
 }
 
 // isRefused reports whether a notification failed for being none that its sender may

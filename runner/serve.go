@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/journeyman-go/journeyman/internal/contextlog"
 	"github.com/journeyman-go/journeyman/internal/passport"
+	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -34,6 +37,7 @@ func (a *app) serve(c *cli.Context, args []string) error {
 		return err
 	}
 	defer s.tracing.Stop()
+	s.log = slog.New(contextlog.New(s.log.Handler(), requestid.Log)) // as the gateway does with its own
 	if refuse := s.env.exposure(); refuse != "" && s.overHTTP() {
 		s.transport.Close()
 		return configError{fmt.Sprintf("service %s cannot be served: %s", p.Name, refuse)}

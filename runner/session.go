@@ -7,7 +7,6 @@ import (
 	"runtime"
 
 	"github.com/journeyman-go/journeyman/internal/contextlog"
-	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/internal/tracing"
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -39,7 +38,7 @@ func (a *app) session(program string, long bool) (*session, error) {
 	if long {
 		// Transports name the service themselves where there is one.
 		log := newLogger(a.sys.Stdout, env.config, env.config.LogLevel, os.Getenv)
-		target.Log = slog.New(contextlog.New(log.Handler(), requestid.Log, tracing.Log)).With(keyInstance, s.instance)
+		target.Log = slog.New(contextlog.New(log.Handler(), tracing.Log)).With(keyInstance, s.instance)
 		s.log = target.Log.With(keyService, program)
 		target.Catalogue = a.names()
 		for _, w := range env.warnings {

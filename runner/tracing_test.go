@@ -10,6 +10,7 @@ import (
 
 	"github.com/journeyman-go/journeyman/internal/contextlog"
 	"github.com/journeyman-go/journeyman/internal/otlptest"
+	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/internal/tracing"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/transports"
@@ -62,8 +63,25 @@ func TestAdapterReports(t *testing.T) {
 	a := newAdapter(new(bytes.Buffer), map[string]method{"do": func(context.Context) error { panic("out of order") }})
 	var told jsonrpc.Failure
 	a.mux.OnError = func(_ context.Context, f jsonrpc.Failure) { told = f }
-	a.handle(t.Context(), transports.Message{ID: "m1", Body: []byte(`{"jsonrpc":"2.0","id":1,"method":"do"}`)})
-	if want := (jsonrpc.Delivery{Message: "m1", Attempt: 1}); told.Delivery != want || told.Panic != "out of order" {
+	a.handle(t.Context(), transports.Message{ID: "m1", Header: map[string]string{"x-request-id": "r1"}, Body: []byte(`{"jsonrpc":"2.0","id":1,"method":"do"}`)})
+	if want := (jsonrpc.Delivery{Message: "m1", Attempt: 1, Request: "r1"}); told.Delivery != want || told.Panic != "out of order" {
 		t.Errorf("told of %+v, want %+v and the panic", told, want)
+	}
+}
+
+// A handler's context has the id of the request at the gateway, unless it is none: anybody
+// who reaches the broker could write into the log with it.
+func TestAdapterRequestIDs(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{"r1": "r1", "": "", "r1\nlevel=ERROR": ""} {
+		got := "none"
+		a := newAdapter(new(bytes.Buffer), map[string]method{"do": func(ctx context.Context) error {
+			got = requestid.Of(ctx)
+			return nil
+		}})
+		a.handle(t.Context(), transports.Message{Header: map[string]string{"x-request-id": header}, Body: []byte(`{"jsonrpc":"2.0","id":1,"method":"do"}`)})
+		if got != want {
+			t.Errorf("of the header %q the handler reads %q, want %q", header, got, want)
+		}
 	}
 }

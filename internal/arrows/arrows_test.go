@@ -46,7 +46,7 @@ func plan() map[string]row {
 		"transports/httprpc":       {ours: []string{"transports"}, libraries: []string{uuid}},
 		"transports/transporttest": {ours: []string{"transports"}, libraries: []string{cmp, goleak}},
 		"client":                   {ours: []string{"jsonrpc", "transports", "internal/requestid"}},
-		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport", "internal/requestid", "internal/webapp", "internal/jwks", "internal/ticket"}, libraries: []string{prometheus, "github.com/rs/cors", jose, rate}},
+		"gateway":                  {ours: []string{"jsonrpc", "transports", "events", "client", "internal/passport", "internal/requestid", "internal/contextlog", "internal/webapp", "internal/jwks", "internal/ticket"}, libraries: []string{prometheus, "github.com/rs/cors", jose, rate}},
 		"dial":                     {ours: []string{"runner", "transports", "transports/*", "events", "events/*"}},
 		"services":                 {ours: []string{"runner", "jsonrpc", "services/*"}},
 		"services/*":               {ours: []string{"jsonrpc", "client", "events"}}, // no transport is named here

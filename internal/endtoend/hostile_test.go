@@ -21,6 +21,7 @@ const (
 	slowClients = 500      // connections that send next to nothing
 	flat        = 24 << 20 // bytes of memory that one attack more may take
 	mostAttacks = 5        // until memory is flat
+	ceiling     = 256 << 20
 )
 
 // The gateway stands in the open. What is sent to do harm is refused with the right
@@ -35,11 +36,16 @@ func TestHostileRequests(t *testing.T) {
 	if code, body := post(t, url, add); code != 200 {
 		t.Fatalf("before all: %d %s", code, body)
 	}
-	// The first attacks take what the process works with: stacks, buffers, and many times as
+	// The first attack takes what the process works with: stacks, buffers, and many times as
 	// much where the race detector watches. Only a leak takes as much each time.
-	for before, attacks := resident(t, web.Process.Pid), 1; ; attacks++ {
+	quiet := resident(t, web.Process.Pid)
+	attack(t, address, url)
+	for before, attacks := resident(t, web.Process.Pid), 2; ; attacks++ {
 		attack(t, address, url)
 		after := resident(t, web.Process.Pid)
+		if after > quiet+ceiling {
+			t.Errorf("it takes %d MiB, before all %d", after>>20, quiet>>20)
+		}
 		if after < before+flat {
 			break
 		}
@@ -49,6 +55,7 @@ func TestHostileRequests(t *testing.T) {
 		}
 		before = after
 	}
+	settled(t, "http://"+address)
 	if code := web.stop(); code != 0 {
 		t.Errorf("the gateway ended with %d", code)
 	}
@@ -86,6 +93,48 @@ func attack(t *testing.T, address, url string) {
 		}
 	}
 	slow.Wait() // for each of them is hung up on
+}
+
+// settled waits until the gateway has no more goroutines than it needs: one that is left for
+// each connection would hardly show in its memory.
+func settled(t *testing.T, url string) {
+	t.Helper()
+	want := slowClients / 5
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		n := goroutines(t, url)
+		if n < want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("when all were gone the gateway had %d goroutines, want less than %d", n, want)
+			return
+		}
+	}
+}
+
+// goroutines is how many the gateway says that it has.
+func goroutines(t *testing.T, url string) int {
+	t.Helper()
+	response, err := http.Get(url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if n, ok := strings.CutPrefix(line, "go_goroutines "); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("it tells nothing of its goroutines:\n%s", text)
+	return 0
 }
 
 // crawl sends a request's head a byte at a time, and returns when it is hung up on.

@@ -31,11 +31,11 @@ func Log(ctx context.Context) []slog.Attr {
 	return nil
 }
 
-// Valid reports whether an id from outside may stand in logs and headers: Heroku's are
-// such (UUIDs, or 20 to 200 characters of their clients' choice,
-// https://devcenter.heroku.com/articles/http-request-id).
+// Valid reports whether an id from outside may stand in logs and headers. All those that
+// Heroku's router lets through are such: UUIDs, and 20 to 200 letters, digits, +, /, = and -
+// of its clients' choice (https://devcenter.heroku.com/articles/http-request-id).
 func Valid(id string) bool {
 	return len(id) >= 1 && len(id) <= 200 && !strings.ContainsFunc(id, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' && c != '='
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-_.=+/", c)
 	})
 }

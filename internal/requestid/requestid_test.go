@@ -25,7 +25,7 @@ func TestValid(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]bool{
 		"6f2c3b1e-8b7d-4f0e-9a53-0d1f5f4f2b11": true,
-		"aZ09-_.=":                             true,
+		"aZ09-_.=+/":                           true,
 		strings.Repeat("i", 200):               true,
 		strings.Repeat("i", 201):               false,
 		"":                                     false,

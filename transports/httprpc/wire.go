@@ -58,7 +58,7 @@ const (
 // wellKnown headers travel under their own names, because everybody knows them.
 func wellKnown(name string) bool {
 	switch name {
-	case "traceparent", "tracestate", "baggage":
+	case "traceparent", "tracestate", "baggage", "x-request-id":
 		return true
 	}
 	return false

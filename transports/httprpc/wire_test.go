@@ -48,7 +48,7 @@ func TestMessageSurvives(t *testing.T) {
 			ID: "a b\r\nJourneyman-Timeout: 1", Method: "add\r\n", Key: "\x00", Body: []byte("body"),
 			Header: map[string]string{"empty": "", "odd": " Zoë: \t%41", "n-1": "x", "timeout": "1", "id": "2"},
 		},
-		"trace":        {ID: "1", Header: map[string]string{"traceparent": "00-a-b-01", "tracestate": "a=1,b=2", "baggage": "k=ë"}},
+		"trace":        {ID: "1", Header: map[string]string{"traceparent": "00-a-b-01", "tracestate": "a=1,b=2", "baggage": "k=ë", "x-request-id": "r1"}},
 		"spaced trace": {ID: "1", Header: map[string]string{"traceparent": " 00 ", "tracestate": ""}},
 	} {
 		head, err := tr.head(nil, a, &m, false)
