@@ -6,8 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -208,36 +206,6 @@ func (j *journal) now() (text string, more <-chan struct{}) {
 func (j *journal) String() string {
 	text, _ := j.now()
 	return text
-}
-
-// post sends a JSON-RPC request to a gateway or a service.
-func post(t *testing.T, url, body string) (int, string) {
-	t.Helper()
-	return request(t, http.MethodPost, url, body)
-}
-
-func get(t *testing.T, url string) (int, string) {
-	t.Helper()
-	return request(t, http.MethodGet, url, "")
-}
-
-func request(t *testing.T, method, url, body string) (int, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, strings.TrimSpace(string(text))
 }
 
 // newLedger makes a file for the sleeper and returns the setting that names it.

@@ -69,8 +69,6 @@ func TestStartOverHTTP(t *testing.T) {
 	}
 }
 
-const add = `{"jsonrpc":"2.0","id":1,"method":"add","params":[1,5.1]}`
-
 // A service asks for the keys that its callers show, and our callers show one.
 func TestKeysOverHTTP(t *testing.T) {
 	t.Parallel()

@@ -180,18 +180,8 @@ func TestOperationsNeedKeys(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/metrics", "/scaling.json"} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer key")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != 200 {
-			t.Errorf("%s with the key: %d", path, resp.StatusCode)
+		if got := request(t, http.MethodGet, url+path, "", "Authorization", "Bearer key"); got.code != 200 {
+			t.Errorf("%s with the key: %d %s", path, got.code, got.body)
 		}
 	}
 }

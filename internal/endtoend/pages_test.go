@@ -16,7 +16,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/journeyman-go/journeyman/internal/brokertest"
 	"github.com/journeyman-go/journeyman/internal/webapp"
 	"github.com/journeyman-go/journeyman/runner"
 )
@@ -77,15 +76,7 @@ func file() []byte {
 // A web app does through the gateway what it would do alone, on every transport.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
-		url, namespace := brokertest.Namespace(t)
-		testKilledPages(t, "JOURNEYMAN_URL="+url, "JOURNEYMAN_NAMESPACE="+namespace)
-	})
-	t.Run("rabbitmq", func(t *testing.T) {
-		t.Parallel()
-		testKilledPages(t, "JOURNEYMAN_URL="+brokertest.Vhost(t))
-	})
+	onBrokers(t, testKilledPages)
 	t.Run("http", func(t *testing.T) {
 		t.Parallel()
 		ledger, setting := newLedger(t)
@@ -99,7 +90,7 @@ func TestPages(t *testing.T) {
 		// Nothing is queued there, so nobody else can answer.
 		answered := make(chan string, 1)
 		go func() {
-			code, body := request(t, http.MethodGet, gateway+"/apps/pages/once", "")
+			code, body := get(t, gateway+"/apps/pages/once")
 			answered <- fmt.Sprint(code, " ", body)
 		}()
 		eventually(t, "the page to be begun", func() bool { return read(t, ledger) != "" })
@@ -127,7 +118,7 @@ func testKilledPages(t *testing.T, env ...string) {
 
 	answered := make(chan string, 1)
 	go func() {
-		code, body := request(t, http.MethodGet, gateway+"/apps/pages/once", "")
+		code, body := get(t, gateway+"/apps/pages/once")
 		answered <- fmt.Sprint(code, " ", body)
 	}()
 	eventually(t, "the page to be begun", func() bool { return strings.HasSuffix(read(t, ledger), "\n") })

@@ -4,7 +4,6 @@ package endtoend
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/journeyman-go/journeyman/internal/brokertest"
@@ -19,20 +18,10 @@ func TestRequestID(t *testing.T) {
 	calculator, statistics, gateway := a.spawn("serve", "calculator"), a.spawn("serve", "statistics"), a.spawn("web")
 	calculator.says("msg=ready")
 	statistics.says("msg=ready")
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gateway.says(`listening=(http://\S+)`)+"/rpc/statistics",
-		strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"mean","params":[[1,2]]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	reply, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reply.Body.Close()
-	id := reply.Header.Get("X-Request-ID")
-	if reply.StatusCode != http.StatusOK || id == "" {
-		t.Fatalf("the answer is %s, its id %q", reply.Status, id)
+	got := request(t, http.MethodPost, gateway.says(`listening=(http://\S+)`)+"/rpc/statistics", mean)
+	id := got.header.Get("X-Request-ID")
+	if got.code != http.StatusOK || id == "" {
+		t.Fatalf("the answer is %d %s, its id %q", got.code, got.body, id)
 	}
 	for p, line := range map[*running]string{gateway: "msg=request ", statistics: "msg=answered ", calculator: "msg=answered "} {
 		p.says(line + ".* request_id=" + id)

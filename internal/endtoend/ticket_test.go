@@ -4,14 +4,11 @@ package endtoend
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/journeyman-go/journeyman/internal/brokertest"
 )
 
 const pass = `{"jsonrpc":"2.0","id":7,"method":"pass","params":{"n":7,"ms":0}}`
@@ -20,15 +17,7 @@ const pass = `{"jsonrpc":"2.0","id":7,"method":"pass","params":{"n":7,"ms":0}}`
 // began it; another gateway has its result.
 func TestTickets(t *testing.T) {
 	t.Parallel()
-	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
-		url, namespace := brokertest.Namespace(t)
-		testTickets(t, "JOURNEYMAN_URL="+url, "JOURNEYMAN_NAMESPACE="+namespace)
-	})
-	t.Run("rabbitmq", func(t *testing.T) {
-		t.Parallel()
-		testTickets(t, "JOURNEYMAN_URL="+brokertest.Vhost(t))
-	})
+	onBrokers(t, testTickets)
 }
 
 func testTickets(t *testing.T, env ...string) {
@@ -43,22 +32,26 @@ func testTickets(t *testing.T, env ...string) {
 	worker.says("msg=ready")
 	first := a.spawn("web")
 	url := first.says(`listening=(http://\S+)`)
-	code, body, _ := exchange(t, http.MethodPost, url+"/rpc/sleeper", pass, "respond-async")
+	got := request(t, http.MethodPost, url+"/rpc/sleeper", pass, "Prefer", "respond-async")
 	var receipt struct{ Ticket, URL string }
-	if err := json.Unmarshal([]byte(body), &receipt); err != nil || code != http.StatusAccepted || receipt.URL != "/tickets/"+receipt.Ticket {
-		t.Fatalf("%d %s, error %v; want 202 and a ticket", code, body, err)
+	if err := json.Unmarshal([]byte(got.body), &receipt); err != nil || got.code != http.StatusAccepted || receipt.URL != "/tickets/"+receipt.Ticket {
+		t.Fatalf("%d %s, error %v; want 202 and a ticket", got.code, got.body, err)
+	}
+	ask := func(header ...string) answer {
+		t.Helper()
+		return request(t, http.MethodGet, url+receipt.URL, "", header...)
 	}
 	begun(1)
-	if code, body, h := exchange(t, http.MethodGet, url+receipt.URL, "", "wait=1"); code != http.StatusAccepted || h.Get("Retry-After") == "" {
-		t.Errorf("while it runs: %d %s", code, body)
+	if got := ask("Prefer", "wait=1"); got.code != http.StatusAccepted || got.header.Get("Retry-After") == "" {
+		t.Errorf("while it runs: %d %s", got.code, got.body)
 	}
 	if code := first.stop(); code != 0 {
 		t.Errorf("the gateway ended with %d", code)
 	}
 	second := a.spawn("web")
 	url = second.says(`listening=(http://\S+)`)
-	if code, body, _ := exchange(t, http.MethodGet, url+receipt.URL, "", ""); code != http.StatusAccepted {
-		t.Errorf("at the second gateway: %d %s", code, body)
+	if got := ask(); got.code != http.StatusAccepted {
+		t.Errorf("at the second gateway: %d %s", got.code, got.body)
 	}
 
 	if err := worker.Process.Signal(syscall.SIGKILL); err != nil {
@@ -71,37 +64,16 @@ func testTickets(t *testing.T, env ...string) {
 		t.Fatal(err)
 	}
 	const want = `{"jsonrpc":"2.0","id":7,"result":7}`
-	if code, body, _ := exchange(t, http.MethodGet, url+receipt.URL, "", "wait=25"); code != http.StatusOK || body != want {
-		t.Errorf("in the end: %d %s, want 200 %s", code, body, want)
+	if got := ask("Prefer", "wait=25"); got.code != http.StatusOK || got.body != want {
+		t.Errorf("in the end: %d %s, want 200 %s", got.code, got.body, want)
 	}
 	a.prints("7\n", "collect", receipt.Ticket)
-	if code, body, _ := exchange(t, http.MethodGet, url+receipt.URL, "", ""); code != http.StatusOK || body != want {
-		t.Errorf("once more: %d %s, want 200 %s", code, body, want)
+	if got := ask(); got.code != http.StatusOK || got.body != want {
+		t.Errorf("once more: %d %s, want 200 %s", got.code, got.body, want)
 	}
 	code, stdout, stderr := a.run("call", "--async", "sleeper", "pass", `{"n":8,"ms":0}`)
 	if code != 0 || stdout != "8\n" || !strings.Contains(stderr, " collect sleeper-") {
 		t.Errorf("call --async: %d, %q, %q", code, stdout, stderr)
 	}
 	a.fails(3, `there is no such ticket`, "collect", "sleeper-abcdefghijklmnopqrstuvwxyz")
-}
-
-// exchange makes a request to a gateway with a preference.
-func exchange(t *testing.T, method, url, body, prefer string) (int, string, http.Header) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Prefer", prefer)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, strings.TrimSpace(string(text)), resp.Header
 }

@@ -29,15 +29,7 @@ const (
 // gateway, which calls statistics, which calls the calculator.
 func TestTrace(t *testing.T) {
 	t.Parallel()
-	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
-		url, namespace := brokertest.Namespace(t)
-		testTrace(t, "JOURNEYMAN_URL="+url, "JOURNEYMAN_NAMESPACE="+namespace)
-	})
-	t.Run("rabbitmq", func(t *testing.T) {
-		t.Parallel()
-		testTrace(t, "JOURNEYMAN_URL="+brokertest.Vhost(t))
-	})
+	onBrokers(t, testTrace)
 	t.Run("http", func(t *testing.T) {
 		t.Parallel()
 		testTrace(t, "JOURNEYMAN_TRANSPORT=http")
@@ -62,19 +54,10 @@ func testTrace(t *testing.T, settings ...string) {
 	gateway := web.spawn("web")
 	gateway.says(`msg="tracing is on" .*to=` + c.URL + `/v1/traces`)
 
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gateway.says(`listening=(http://\S+)`)+"/rpc/statistics", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"mean","params":[[1,2]]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Traceparent", "00-"+outerTrace+"-"+outerSpan+"-01")
-	r.Header.Set("X-Request-ID", "the-routers")
-	reply, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if reply.Body.Close(); reply.StatusCode != http.StatusOK {
-		t.Errorf("the gateway answered %s", reply.Status)
+	got := request(t, http.MethodPost, gateway.says(`listening=(http://\S+)`)+"/rpc/statistics", mean,
+		"Traceparent", "00-"+outerTrace+"-"+outerSpan+"-01", "X-Request-ID", "the-routers")
+	if got.code != http.StatusOK {
+		t.Errorf("the gateway answered %d %s", got.code, got.body)
 	}
 	for _, p := range []*running{gateway, caller, calculator} { // what was not sent yet is sent now
 		if code := p.stop(); code != 0 {
@@ -150,18 +133,11 @@ func TestTraceOff(t *testing.T) {
 			return transports.Outcome{Reply: []byte(`{"jsonrpc":"2.0","id":1,"result":null}`)}
 		}})
 	}()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/rpc/sleeper", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"sleep"}`))
-	if err != nil {
-		t.Fatal(err)
+	got := request(t, http.MethodPost, address+"/rpc/sleeper", `{"jsonrpc":"2.0","id":1,"method":"sleep"}`,
+		"Traceparent", "00-"+outerTrace+"-"+outerSpan+"-01", "Baggage", "user=eve")
+	if got.code != http.StatusOK {
+		t.Fatalf("the gateway answered %d %s", got.code, got.body)
 	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Traceparent", "00-"+outerTrace+"-"+outerSpan+"-01")
-	r.Header.Set("Baggage", "user=eve")
-	reply, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reply.Body.Close()
 	header := <-came
 	for _, name := range []string{"traceparent", "tracestate", "baggage"} {
 		if value, there := header[name]; there {

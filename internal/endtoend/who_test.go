@@ -5,7 +5,6 @@ package endtoend
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -58,25 +57,8 @@ func token(t *testing.T, secret string, exp time.Duration) string {
 // ask calls a method of the desk. header holds names and values.
 func ask(t *testing.T, url, method string, header ...string) (int, string, http.Header) {
 	t.Helper()
-	body := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"` + method + `"}`)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/rpc/desk", body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	reply, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, strings.TrimSpace(string(reply)), answer.Header
+	got := request(t, http.MethodPost, url+"/rpc/desk", `{"jsonrpc":"2.0","id":1,"method":"`+method+`"}`, header...)
+	return got.code, got.body, got.header
 }
 
 // forged is what somebody sends who would like to be somebody else.

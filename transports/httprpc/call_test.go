@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/stale"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -119,7 +120,7 @@ func TestDeadIdleConnectionIsReplaced(t *testing.T) {
 			tr.pool.mu.Lock()
 			defer tr.pool.mu.Unlock()
 			for c := range tr.pool.all {
-				if !c.stale() {
+				if !stale.Conn(c.tcp) {
 					return false
 				}
 			}

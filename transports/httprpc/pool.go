@@ -5,10 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-
 	"sync"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/stale"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -54,7 +54,7 @@ func (p *pool) take(e endpoint) *conn {
 		idle[len(idle)-1] = nil
 		p.idle[e] = idle[:len(idle)-1]
 		p.mu.Unlock()
-		if time.Since(c.since) < p.after && !c.stale() {
+		if time.Since(c.since) < p.after && !stale.Conn(c.tcp) {
 			return c
 		}
 		p.discard(c)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/journeyman-go/journeyman/internal/stale"
 )
 
 // A line is one connection to the broker, used by one goroutine at a time. It
@@ -117,7 +119,7 @@ func (l *line) last() *connection {
 // look costs a system call.
 func (l *line) current() *connection {
 	conn := l.last()
-	if conn != nil && conn.socket.stale() {
+	if conn != nil && stale.Conn(conn.socket.Conn) {
 		l.drop(conn)
 		return nil
 	}
