@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/journeyman-go/journeyman/transports"
 )
@@ -154,7 +155,8 @@ func restartUnderLoad(e *env) {
 	e.serve(e.open(), transports.Service{Handler: handler})
 	sender := e.open()
 
-	ctx := e.patient()
+	ctx, giveUp := context.WithCancel(e.Context())
+	defer giveUp()
 	var restarted atomic.Bool
 	var sent atomic.Int64
 	var mu sync.Mutex
@@ -186,6 +188,7 @@ func restartUnderLoad(e *env) {
 	e.poll("messages to be sent", func() bool { return sent.Load() > senders*atLeast })
 	e.broker.Restart(e.T)
 	restarted.Store(true)
+	defer time.AfterFunc(Patience, giveUp).Stop() // not before: a broker may take its time to start
 	wg.Wait()
 
 	lost := acknowledged
