@@ -54,7 +54,10 @@ func TestAccessLog(t *testing.T) {
 	if strings.Contains(log.String(), "s3cret") || strings.Count(log.String(), "msg=request") != 3 {
 		t.Errorf("log:\n%s", &log)
 	}
-	if want := "method=POST path=/rpc/calculator status=200 bytes=38 "; !strings.Contains(log.String(), want) {
+	if want := "method=POST path=/rpc/calculator status=200 bytes=38 "; !strings.Contains(log.String(), want) || strings.Contains(log.String(), "code=") {
 		t.Errorf("no %s in\n%s", want, &log)
+	}
+	if post(t, o, "/rpc/calculator", `{"jsonrpc":"2.0","id":1,"method":"ad"}`); !strings.Contains(log.String(), " rpc=ad requests=1 code=-32601 ") {
+		t.Errorf("that the call failed is not in\n%s", &log)
 	}
 }

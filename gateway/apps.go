@@ -99,7 +99,7 @@ func (v *page) forward(w, plain http.ResponseWriter, r *http.Request) {
 	var response *webapp.Response
 	began := time.Now()
 	reply, err := v.Caller.Call(ctx, v.name, m)
-	v.observe(v.name, webapp.Method, reply, err, time.Since(began))
+	v.observe(r, v.name, webapp.Method, reply, err, time.Since(began))
 	if err == nil {
 		response, err = v.read(reply, r.Method)
 	}

@@ -195,7 +195,7 @@ func (g *gateway) route(w http.ResponseWriter, r *http.Request) {
 	case room == "hirefire" && g.forHireFire(r, rest):
 		g.hireFire(w, r)
 	default:
-		refuse(w, http.StatusNotFound, CodeRefused, "nothing is here; calls go to POST /rpc/SERVICE, pages of web apps are at /apps/NAME/")
+		refuse(w, http.StatusNotFound, CodeRefused, "nothing is here; calls go to POST /rpc/SERVICE, pages of web apps are at /apps/NAME/, and what can be called stands in /openrpc/SERVICE.json")
 	}
 }
 

@@ -68,7 +68,7 @@ func TestHireFireToken(t *testing.T) {
 	b := &broker{caller: newCaller()}
 	nothing := open(t, gateway.Options{Caller: b})
 	with := open(t, gateway.Options{Caller: b, HireFireToken: token})
-	const missing = `{"jsonrpc":"2.0","id":null,"error":{"code":-32010,"message":"nothing is here; calls go to POST /rpc/SERVICE, pages of web apps are at /apps/NAME/"}}`
+	const missing = `{"jsonrpc":"2.0","id":null,"error":{"code":-32010,"message":"nothing is here; calls go to POST /rpc/SERVICE, pages of web apps are at /apps/NAME/, and what can be called stands in /openrpc/SERVICE.json"}}`
 	for _, tc := range []struct {
 		h           house
 		path, shown string

@@ -68,10 +68,13 @@ func newMeter(version string, services []string) *meter {
 
 // observe counts one request that was passed on: reply and err are what came of it, and
 // both are nil for a notification that was taken. method is empty for a batch.
-func (g *gateway) observe(service, method string, reply []byte, err error, took time.Duration) {
+func (g *gateway) observe(r *http.Request, service, method string, reply []byte, err error, took time.Duration) {
 	code := codeOf(reply, err)
 	if reply != nil && err == nil {
 		g.meter.labels.answered(service, method, code)
+	}
+	if code != "" {
+		note(r, "code", code)
 	}
 	service, method, code = g.meter.labels.of(service, method, code)
 	g.meter.calls.WithLabelValues(service, method, code).Observe(took.Seconds())

@@ -40,7 +40,7 @@ func (g *gateway) openRPC(w http.ResponseWriter, r *http.Request, service string
 		text, err = g.Caller.Call(ctx, service, transports.Message{
 			Method: "rpc.discover", Body: []byte(discovery), Header: g.passport(r, service, who),
 		})
-		g.observe(service, "rpc.discover", text, err, time.Since(began))
+		g.observe(r, service, "rpc.discover", text, err, time.Since(began))
 	}
 	var document json.RawMessage
 	if err == nil {

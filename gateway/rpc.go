@@ -76,7 +76,7 @@ func (g *gateway) forward(w http.ResponseWriter, r *http.Request, p *passage) {
 	defer cancel()
 	began := time.Now()
 	reply, err := g.ask(ctx, p, g.message(r, p))
-	g.observe(p.service, p.method(), reply, err, time.Since(began))
+	g.observe(r, p.service, p.method(), reply, err, time.Since(began))
 	switch {
 	case err != nil && r.Context().Err() != nil:
 		note(r, "gone", true) // and with it whoever would read an answer

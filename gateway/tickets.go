@@ -68,7 +68,7 @@ func (g *gateway) respondAsync(w http.ResponseWriter, r *http.Request, p *passag
 	if errors.Is(err, transports.ErrUnsupported) {
 		return false
 	}
-	g.observe(p.service, p.method(), nil, err, time.Since(began))
+	g.observe(r, p.service, p.method(), nil, err, time.Since(began))
 	if err != nil {
 		g.refuseFor(w, r, p, err)
 		return true

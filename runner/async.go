@@ -32,7 +32,7 @@ func (s *session) mailbox() (transports.Mailbox, error) {
 	if m, ok := s.transport.(transports.Mailbox); ok {
 		return m, nil
 	}
-	return nil, fmt.Errorf("nothing keeps a reply for later: %w; Redis and RabbitMQ can do it, and so can the gateway (Prefer: respond-async)", transports.ErrUnsupported)
+	return nil, fmt.Errorf("nothing keeps a reply for later: %w; Redis and RabbitMQ can do it, and so can a gateway in front of them (Prefer: respond-async)", transports.ErrUnsupported)
 }
 
 // Call implements transports.Caller. It waits for as long as ctx, and so the call, may last.

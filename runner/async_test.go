@@ -64,7 +64,7 @@ func TestAsyncFailures(t *testing.T) {
 		{[]string{"collect", "tester"}, result{2, "", `app: "tester` + notOne}},
 		{[]string{"collect", "--timeout", "0s", nobodys}, result{2, "", "app: --timeout is 0s, want more than 0\n"}},
 		{[]string{"collect", nobodys}, result{3, "", unknown}},
-		{[]string{"call", "--async", "testre", "echo"}, result{3, "", `app: no service named "testre" was ever started on this broker; did you mean "tester"?` + "\n"}},
+		{[]string{"call", "--async", "testre", "echo"}, result{3, "", `app: no service named "testre" was ever started on this broker (redis://127.0.0.1:6399, since none is set); did you mean "tester"?` + "\n"}},
 		{[]string{"call", "--async", "tester"}, result{2, "", "app: call wants a service and a method: app call SERVICE METHOD [ARG…]\n"}},
 	} {
 		if d := cmp.Diff(tc.want, s.run(t, tc.args...)); d != "" {
@@ -102,7 +102,7 @@ func TestAsyncUnsupported(t *testing.T) {
 	isolate(t, nil)
 	s := newSite()
 	r := record(s)
-	want := result{3, "", "app: nothing keeps a reply for later: not supported by this transport; Redis and RabbitMQ can do it, and so can the gateway (Prefer: respond-async)\n"}
+	want := result{3, "", "app: nothing keeps a reply for later: not supported by this transport; Redis and RabbitMQ can do it, and so can a gateway in front of them (Prefer: respond-async)\n"}
 	if d := cmp.Diff(want, s.run(t, "call", "--async", "tester", "echo")); d != "" || len(r.sent) > 0 {
 		t.Errorf("%d sent; -want +got:\n%s", len(r.sent), d)
 	}

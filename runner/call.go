@@ -129,7 +129,11 @@ func (a *app) ask(c *cli.Context, args []string, by route, do func(context.Conte
 	defer cancel()
 	err = do(ctx, client.New(caller, r.service, client.Timeout(timeout)), r.method, r.params)
 	if b := s.env.broker; errors.Is(err, transports.ErrUnsupported) && b.transport != onRedis {
-		return fmt.Errorf("%w; Redis can do it", err)
+		who := redisAlone
+		if s.overHTTP() && !c.IsSet("unique") {
+			who = brokers
+		}
+		return fmt.Errorf("%w; %s can do it", err, who)
 	}
 	return a.explain(ctx, err, s, r.service, timeout)
 }

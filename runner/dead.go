@@ -149,7 +149,7 @@ func firstDead(ctx context.Context, s *session, service string, filter deadFilte
 // visit, until that returns false. It gives up when the broker says nothing for
 // JOURNEYMAN_TIMEOUT, however long the whole takes.
 func eachDead(ctx context.Context, s *session, service string, filter deadFilter, visit func(transports.DeadLetter) bool) error {
-	queue, err := ability[transports.DeadLetterQueue](s, "keep dead letters")
+	queue, err := ability[transports.DeadLetterQueue](s, "keep dead letters", brokers)
 	if err != nil {
 		return err
 	}

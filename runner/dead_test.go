@@ -28,7 +28,7 @@ func graveyard() *fakeBroker {
 	first.Message.Failures, first.Deaths = 2, 1
 	first.Message.Key = "order-1"
 	first.Message.Enqueued = at.Add(-time.Hour)
-	first.Message.Header = map[string]string{"principal": "ada", "traceparent": "00-1"}
+	first.Message.Header = map[string]string{"principal": "ada", "traceparent": "00-1", "x-request-id": "r1"}
 	first.Message.History = []transports.Attempt{
 		{At: at.Add(-time.Second), Died: true, Worker: "orders.1"},
 		{At: at.Add(-2 * time.Second), Died: true, Worker: "orders.2", Error: "charge does not return\x1b"},
@@ -118,6 +118,7 @@ func TestDeadShow(t *testing.T) {
 key       order-1
 service   orders
 method    charge
+request   r1
 sent      ` + clockTime(at.Add(-time.Hour)) + ` (0s ago)
 buried    ` + clockTime(at) + ` (0s ago)
 error     no luck·[31m

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/transports"
 )
 
@@ -74,7 +75,8 @@ type deadRecord struct {
 	ID       string               `json:"id"`
 	Key      string               `json:"key"` // "": none but the id
 	Method   string               `json:"method"`
-	Sent     *time.Time           `json:"sent"` // null: nobody has said
+	Request  string               `json:"request,omitempty"` // at the gateway, for which it was sent; "": for none
+	Sent     *time.Time           `json:"sent"`              // null: nobody has said
 	Buried   *time.Time           `json:"buried"`
 	Error    string               `json:"error"`
 	Failures int                  `json:"failures"`
@@ -98,7 +100,7 @@ func recordOf(service string, l transports.DeadLetter) deadRecord {
 		key = ""
 	}
 	return deadRecord{
-		Service: service, ID: l.ID, Key: key, Method: methodLabel(m), Sent: known(m.Enqueued), Buried: known(l.Buried),
+		Service: service, ID: l.ID, Key: key, Method: methodLabel(m), Request: m.Header[requestid.Header], Sent: known(m.Enqueued), Buried: known(l.Buried),
 		Error: l.Reason, Failures: m.Failures, Deaths: l.Deaths, Bytes: len(m.Body),
 		History: append([]transports.Attempt{}, m.History...),
 	}

@@ -108,7 +108,7 @@ func deadIDs(ctx context.Context, s *session, service string, filter deadFilter)
 // each repairs the letters called ids, and counts in result. Ids that somebody has
 // typed go one by one, so that those which are wrong can be named.
 func (r repair) each(ctx context.Context, s *session, result *repairResult, ids []string, chosen bool) error {
-	queue, err := ability[transports.DeadLetterQueue](s, "keep dead letters")
+	queue, err := ability[transports.DeadLetterQueue](s, "keep dead letters", brokers)
 	if err != nil {
 		return err
 	}

@@ -281,9 +281,7 @@ func TestDoctorOfOtherTransports(t *testing.T) {
 func TestDoctorAtHome(t *testing.T) {
 	dir := isolate(t, nil)
 	file := startFile{URL: "redis://127.0.0.1:6399", PID: syscall.Getpid()}
-	if err := file.write(dir); err != nil {
-		t.Fatal(err)
-	}
+	leave(t, file, dir)
 	broker := healthy()
 	broker.findings = []transports.Finding{
 		{Subject: "persistence", Grade: transports.Warning, Found: "It stores nothing.", Advice: "Have it store."},

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -207,9 +208,8 @@ func TestDotEnvIsLocal(t *testing.T) {
 
 func TestStartFile(t *testing.T) {
 	dir := isolate(t, nil)
-	if err := (startFile{URL: "redis://127.0.0.1:7001", PID: os.Getpid()}).write(dir); err != nil {
-		t.Fatal(err)
-	}
+	file := startFile{URL: "redis://127.0.0.1:7001", PID: os.Getpid()}
+	remove := leave(t, file, dir)
 	want := broker{transport: onRedis, url: "redis://127.0.0.1:7001", source: ".journeyman/start.json"}
 	if d := cmp.Diff(want, readEnvironment(dir).broker, cmp.AllowUnexported(broker{})); d != "" {
 		t.Errorf("broker (-want +got):\n%s", d)
@@ -218,14 +218,36 @@ func TestStartFile(t *testing.T) {
 		t.Errorf(".gitignore holds %q, %v", ignored, err)
 	}
 
-	// A start that was killed leaves its file behind.
-	writeFile(t, dir+"/.journeyman/start.json", `{"url":"redis://127.0.0.1:7001","pid":2147483646}`)
+	if _, err := file.write(dir); !errors.Is(err, errStartRuns) {
+		t.Errorf("a second one in the same folder: error %v", err)
+	}
+	if err := remove(); err != nil {
+		t.Error(err)
+	}
+	if got := readEnvironment(dir).broker; got.source != "default" {
+		t.Errorf("when it has ended the broker is %+v, want the default one", got)
+	}
+
+	// A start that was killed leaves its file behind, and its number to somebody else.
+	writeFile(t, dir+"/.journeyman/start.json", fmt.Sprintf(`{"url":"redis://127.0.0.1:7001","pid":%d}`, os.Getpid()))
 	if got := readEnvironment(dir).broker; got.source != "default" {
 		t.Errorf("broker is %+v, want the default one", got)
 	}
+	leave(t, file, dir)
 	for range 2 {
 		if err := removeStartFile(dir); err != nil {
 			t.Error(err)
 		}
 	}
+}
+
+// leave writes the file of a "start" that runs until the test ends.
+func leave(t *testing.T, f startFile, dir string) (remove func() error) {
+	t.Helper()
+	remove, err := f.write(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = remove() })
+	return remove
 }

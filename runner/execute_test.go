@@ -67,7 +67,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"serve", "broken"}, result{2, "", "app: service broken cannot be built: no database\n"}},
 		{[]string{"services", "tester"}, result{2, "", `app: services takes no arguments, and there is "tester"; the order is: app services [options]` + "\n"}},
 
-		{[]string{"call", "testre", "echo"}, result{3, "", `app: no service named "testre" was ever started on this broker; did you mean "tester"?` + "\n"}},
+		{[]string{"call", "testre", "echo"}, result{3, "", `app: no service named "testre" was ever started on this broker (redis://127.0.0.1:6399, since none is set); did you mean "tester"?` + "\n"}},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			if d := cmp.Diff(tc.want, s.run(t, tc.args...)); d != "" {

@@ -54,7 +54,11 @@ func (a *app) explain(ctx context.Context, err error, s *session, service string
 		hint := didYouMean(service, without(known, service))
 		switch b := s.env.broker; {
 		case !s.overHTTP():
-			return fmt.Errorf("no service named %q was ever started on this broker%s", service, hint)
+			where := "on this broker"
+			if b.source == "default" { // perhaps it is that of another app's "start"
+				where += " (" + redactURL(b.url) + ", since none is set)"
+			}
+			return fmt.Errorf("no service named %q was ever started %s%s", service, where, hint)
 		case b.addressOf(service) != "":
 			return fmt.Errorf("%s is not served there%s", b.whereIs(service), hint)
 		}

@@ -70,12 +70,18 @@ func (a *app) explainBroker(ctx context.Context, err error, s *session) error {
 	return a.explain(ctx, err, s, service, s.env.config.Timeout)
 }
 
+// What can do what not every transport can, for hints.
+const (
+	redisAlone = "Redis"
+	brokers    = "Redis and RabbitMQ"
+)
+
 // ability returns the optional interface T of the session's transport; doing says
-// what it is wanted for.
-func ability[T any](s *session, doing string) (T, error) {
+// what it is wanted for, and who which transports have it.
+func ability[T any](s *session, doing, who string) (T, error) {
 	t, ok := s.transport.(T)
 	if b := s.env.broker; !ok && b.transport != onRedis {
-		return t, fmt.Errorf("%w: %s cannot %s, and Redis can", transports.ErrUnsupported, b.title(), doing)
+		return t, fmt.Errorf("%w: %s cannot %s, and %s can", transports.ErrUnsupported, b.title(), doing, who)
 	}
 	if !ok {
 		return t, fmt.Errorf("the broker from %s cannot %s: %w", s.env.broker.source, doing, transports.ErrUnsupported)

@@ -35,7 +35,7 @@ func (a *app) setPaused(c *cli.Context, names []string, paused bool, set func(tr
 		}
 	}
 	return a.look(c, func(ctx context.Context, s *session) error {
-		pauser, err := ability[transports.Pauser](s, "pause services")
+		pauser, err := ability[transports.Pauser](s, "pause services", redisAlone)
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (a *app) printPaused(c *cli.Context, done []pauseResult) error {
 	for _, r := range done {
 		text := r.Service + " takes work again."
 		if r.Paused {
-			text = fmt.Sprintf("%s is paused: what its workers have begun they finish, the rest waits until %q.", r.Service, a.name+" resume "+r.Service)
+			text = fmt.Sprintf("%s is paused: within two seconds its workers take nothing more, what they have begun they finish, and the rest waits until %q.", r.Service, a.name+" resume "+r.Service)
 		}
 		if _, err := fmt.Fprintln(a.sys.Stdout, text); err != nil {
 			return err

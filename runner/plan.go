@@ -28,32 +28,38 @@ type server struct {
 }
 
 // check finds what cannot be run, before anything was started, and returns what
-// will listen: the gateways and, if services are called over HTTP, those too.
-func (p plan) check(binary string, services []string) (servers []server, err error) {
+// will listen: the gateways and, if services are called over HTTP, those too. The
+// services without a line of the Procfile are unserved.
+func (p plan) check(binary string, services []string, overHTTP bool) (servers []server, unserved []string, err error) {
 	f, err := os.Open(p.procfile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, usagef("there is no %s here; write one with a line for each process, such as: web: %s web", p.procfile, binary)
+		return nil, nil, usagef("there is no %s here; write one with a line for each process, such as: web: %s web", p.procfile, binary)
 	case err != nil:
-		return nil, usagef("open Procfile: %v", err)
+		return nil, nil, usagef("open Procfile: %v", err)
 	}
 	defer f.Close()
 	entries, err := procfile.Parse(f)
 	if err != nil {
-		return nil, p.faults(err)
+		return nil, nil, p.faults(err)
 	}
 	counts, err := procfile.Scale(entries, p.formation)
 	if err != nil {
-		return nil, usagef("%v", err)
+		return nil, nil, usagef("%v", err)
 	}
 	switch highest := 65536 - 100*len(entries); {
 	case p.port < 1:
-		return nil, usagef("%s %d is too low: ports begin at 1", p.portFrom, p.port)
+		return nil, nil, usagef("%s %d is too low: ports begin at 1", p.portFrom, p.port)
 	case p.port > highest:
-		return nil, usagef("%s %d is too high: take %d at most, as each process type gets 100 ports and the last of all is 65535", p.portFrom, p.port, highest)
+		return nil, nil, usagef("%s %d is too high: take %d at most, as each process type gets 100 ports and the last of all is 65535", p.portFrom, p.port, highest)
 	}
+	served := make(map[string]bool)
 	for i, e := range entries {
 		service := servedBy(e.Command, services)
+		served[service] = true
+		if !overHTTP {
+			service = ""
+		}
 		if e.Name != "web" && service == "" {
 			continue
 		}
@@ -61,7 +67,7 @@ func (p plan) check(binary string, services []string) (servers []server, err err
 			servers = append(servers, server{service, e.Name, p.port + 100*i + n})
 		}
 	}
-	return servers, nil
+	return servers, slices.DeleteFunc(slices.Clone(services), func(name string) bool { return served[name] }), nil
 }
 
 // servedBy returns the service that a command serves, "" if it serves none.

@@ -41,8 +41,8 @@ func TestQueues(t *testing.T) {
 			"idle     0        -       0          0        0        0         0     0\n" +
 			"unknown  1        ?       ?          ?        ?        ?         ?     ?\n", ""}},
 		{[]string{"queues", "idle"}, result{0, head + "idle     0        -       0          0        0        0         0     0\n", ""}},
-		{[]string{"queues", "idle", "nobody"}, result{3, "", `app: no service named "nobody" was ever started on this broker` + "\n"}},
-		{[]string{"queues", "busi"}, result{3, "", `app: no service named "busi" was ever started on this broker; did you mean "busy"?` + "\n"}},
+		{[]string{"queues", "idle", "nobody"}, result{3, "", `app: no service named "nobody" was ever started on this broker (redis://127.0.0.1:6399, since none is set)` + "\n"}},
+		{[]string{"queues", "busi"}, result{3, "", `app: no service named "busi" was ever started on this broker (redis://127.0.0.1:6399, since none is set); did you mean "busy"?` + "\n"}},
 		{[]string{"queues", "No"}, result{2, "", `app: service name "No": want 1 to 24 letters a-z, which every Procfile platform accepts` + "\n"}},
 		{[]string{"queues", "--interval", "1s"}, result{2, "", "app: --interval goes with --watch\n"}},
 		{[]string{"queues", "--watch", "--interval", "1ms"}, result{2, "", "app: --interval is 1ms, want 100ms or more\n"}},
@@ -150,12 +150,12 @@ func TestPauseCommands(t *testing.T) {
 		want   result
 		paused string
 	}{
-		{[]string{"pause", "idle", "busy"}, result{0, `idle is paused: what its workers have begun they finish, the rest waits until "app resume idle".
-busy is paused: what its workers have begun they finish, the rest waits until "app resume busy".
+		{[]string{"pause", "idle", "busy"}, result{0, `idle is paused: within two seconds its workers take nothing more, what they have begun they finish, and the rest waits until "app resume idle".
+busy is paused: within two seconds its workers take nothing more, what they have begun they finish, and the rest waits until "app resume busy".
 `, ""}, "busy idle"},
 		{[]string{"resume", "busy"}, result{0, "busy takes work again.\n", ""}, "idle"},
-		{[]string{"resume", "idle", "nobody"}, result{3, "idle takes work again.\n", `app: no service named "nobody" was ever started on this broker` + "\n"}, ""},
-		{[]string{"pause", "idle", "nobody", "--json"}, result{3, "[\n  {\n    \"service\": \"idle\",\n    \"paused\": true\n  }\n]\n", `app: no service named "nobody" was ever started on this broker` + "\n"}, "idle"},
+		{[]string{"resume", "idle", "nobody"}, result{3, "idle takes work again.\n", `app: no service named "nobody" was ever started on this broker (redis://127.0.0.1:6399, since none is set)` + "\n"}, ""},
+		{[]string{"pause", "idle", "nobody", "--json"}, result{3, "[\n  {\n    \"service\": \"idle\",\n    \"paused\": true\n  }\n]\n", `app: no service named "nobody" was ever started on this broker (redis://127.0.0.1:6399, since none is set)` + "\n"}, "idle"},
 		{[]string{"resume", "--json", "idle"}, result{0, "[\n  {\n    \"service\": \"idle\",\n    \"paused\": false\n  }\n]\n", ""}, ""},
 		{[]string{"pause"}, result{2, "", "app: pause wants the names of services: app pause SERVICE…\n"}, ""},
 		{[]string{"resume", "a:b"}, result{2, "", `app: service name "a:b": want 1 to 24 letters a-z, which every Procfile platform accepts` + "\n"}, ""},

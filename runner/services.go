@@ -51,7 +51,7 @@ func (a *app) noServices() error {
 
 // servicesOf asks the broker about every service. The list is never nil.
 func servicesOf(ctx context.Context, s *session) ([]transports.ServiceStatus, error) {
-	inspector, err := ability[transports.Inspector](s, "list services")
+	inspector, err := ability[transports.Inspector](s, "list services", brokers)
 	if err != nil {
 		return nil, err
 	}

@@ -38,11 +38,7 @@ func (a *app) start(c *cli.Context, _ []string) (err error) {
 	if c.IsSet("port") {
 		p.port, p.portFrom = c.Int("port"), "--port"
 	}
-	var listening []string // services that need a port
-	if env.broker.transport == overHTTP {
-		listening = a.names()
-	}
-	servers, err := p.check(a.name, listening)
+	servers, unserved, err := p.check(a.name, a.names(), env.broker.transport == overHTTP)
 	if err != nil {
 		return err
 	}
@@ -55,6 +51,12 @@ func (a *app) start(c *cli.Context, _ []string) (err error) {
 	}
 	if err := p.probe(env, servers); err != nil {
 		return err
+	}
+
+	if env.broker.source == "default" || env.broker.transport == overHTTP { // else they may run elsewhere
+		for _, name := range unserved {
+			log.Warn(fmt.Sprintf("no line of the %s runs %s, so calls to it find nobody; add the line %q", filepath.Base(p.procfile), name, name+": "+a.name+" serve "+name))
+		}
 	}
 
 	ctx, cancel := context.WithCancelCause(c.Context)
@@ -75,10 +77,14 @@ func (a *app) start(c *cli.Context, _ []string) (err error) {
 	default:
 		log.Info(fmt.Sprintf("broker: the one that %s names, %s", env.broker.source, redactURL(env.broker.url)))
 	}
-	if err := file.write("."); err != nil {
+	remove, err := file.write(".")
+	if errors.Is(err, errStartRuns) {
+		return usagef("%s start already runs in this folder; stop it first", a.name)
+	}
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, removeStartFile(".")) }()
+	defer func() { err = errors.Join(err, remove()) }()
 	if i := slices.IndexFunc(servers, func(s server) bool { return s.service == "" }); i >= 0 {
 		log.Info(fmt.Sprintf("gateway: http://localhost:%d", servers[i].port))
 	}

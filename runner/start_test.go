@@ -18,6 +18,7 @@ func TestStart(t *testing.T) {
 	start := s.spawn(t, "start", "-p", "7000", "-m", "web=2,worker=1")
 	url := start.out.match(t, `msg="broker: .* at (redis://127\.0\.0\.1:\d+)"`)
 	start.out.match(t, `msg="gateway: http://localhost:7000"`)
+	start.out.match(t, `level=WARN msg="no line of the Procfile runs tester, so calls to it find nobody; add the line \\"tester: app serve tester\\""`)
 	path := start.out.match(t, `web\.2 at 7001 with `+url+` finds (\S+) end`)
 	key := start.out.match(t, `web\.1 at 7000 .* end (\w{32,})\.`) // so that who calls can be told
 	start.out.match(t, `web\.2 at 7001 .* end `+key+`\.`)
@@ -62,6 +63,9 @@ func TestStartWithBroker(t *testing.T) {
 	start := s.spawn(t, "start", "-f", "other")
 	start.out.match(t, `msg="broker: the one that JOURNEYMAN_URL names, redis://u:xxxxx@127\.0\.0\.1:1"`)
 	start.out.match(t, `url=redis://u:hunter2@127\.0\.0\.1:1 end`)
+	if strings.Contains(start.out.String(), "no line of") {
+		t.Errorf("services may run elsewhere, and it warns:\n%s", start.out)
+	}
 	if text, err := os.ReadFile(dir + "/.journeyman/start.json"); err != nil || strings.Contains(string(text), "url") {
 		t.Errorf("start.json holds %s, %v", text, err)
 	}

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // stateDir holds what "start" leaves for the other commands of its folder.
@@ -21,6 +25,30 @@ type startFile struct {
 	PID      int    `json:"pid"`
 }
 
+// errStartRuns is why there is no second one in a folder.
+var errStartRuns = errors.New("it runs there already")
+
+// startLock returns what the "start" of dir holds for as long as it lives. The number of its
+// process may be another one's when it was killed, or that of the whole container.
+func startLock(dir string, flags ...flock.Option) *flock.Flock {
+	return flock.New(filepath.Join(dir, stateDir, "start.lock"), flags...)
+}
+
+// startRuns reports whether a "start" holds the lock of dir; pid decides where the file
+// system has no locks.
+func startRuns(dir string, pid int) bool {
+	lock := startLock(dir, flock.SetFlag(os.O_RDONLY))
+	free, err := lock.TryRLock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false
+	case err != nil:
+		return alive(pid)
+	}
+	_ = lock.Close()
+	return !free
+}
+
 // readStartFile returns the file of a "start" that still runs in dir, or nil.
 func readStartFile(dir string) *startFile {
 	text, err := os.ReadFile(filepath.Join(dir, stateDir, "start.json"))
@@ -28,18 +56,39 @@ func readStartFile(dir string) *startFile {
 		return nil
 	}
 	var f startFile
-	if json.Unmarshal(text, &f) != nil || !alive(f.PID) {
+	if json.Unmarshal(text, &f) != nil || !startRuns(dir, f.PID) {
 		return nil // left over from one that was killed
 	}
 	return &f
 }
 
-// write leaves f in dir, in a folder that git ignores by itself.
-func (f startFile) write(dir string) error {
+// write leaves f in dir, in a folder that git ignores by itself, until remove is called. It
+// fails with errStartRuns where another "start" has left one and still runs.
+func (f startFile) write(dir string) (remove func() error, err error) {
 	state := filepath.Join(dir, stateDir)
 	if err := os.MkdirAll(state, 0o700); err != nil {
-		return fmt.Errorf("make folder for start.json: %w", err)
+		return nil, fmt.Errorf("make folder for start.json: %w", err)
 	}
+	lock := startLock(dir)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // commands that look hold it for a moment
+	defer cancel()
+	held, err := lock.TryLockContext(ctx, 10*time.Millisecond)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, errStartRuns
+	}
+	if err := f.put(state); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return func() error {
+		err := removeStartFile(dir)
+		if held {
+			err = errors.Join(err, lock.Close())
+		}
+		return err
+	}, nil
+}
+
+func (f startFile) put(state string) error {
 	if err := os.WriteFile(filepath.Join(state, ".gitignore"), []byte("*\n"), 0o600); err != nil {
 		return fmt.Errorf("write .gitignore: %w", err)
 	}
@@ -55,6 +104,7 @@ func (f startFile) write(dir string) error {
 	return os.Rename(path+".new", path)
 }
 
+// removeStartFile removes what was left in dir, if there is something.
 func removeStartFile(dir string) error {
 	err := os.Remove(filepath.Join(dir, stateDir, "start.json"))
 	if errors.Is(err, fs.ErrNotExist) {

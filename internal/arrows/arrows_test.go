@@ -81,7 +81,7 @@ func plan() map[string]row {
 			},
 			libraries: []string{
 				"github.com/urfave/cli/v2", "github.com/kelseyhightower/envconfig", "github.com/joho/godotenv",
-				"github.com/lmittmann/tint", "golang.org/x/term",
+				"github.com/lmittmann/tint", "golang.org/x/term", "github.com/gofrs/flock",
 			},
 		},
 	}

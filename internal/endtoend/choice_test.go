@@ -43,10 +43,11 @@ func TestEveryTransport(t *testing.T) {
 		}
 		a.fails(3, `^\S+: no address is set for a service named "calculatr"; did you mean "calculator"\?\n$`, "call", "calculatr", "add")
 		a.fails(2, `^\S+: service payments has jsonrpc.Dedupe on charge, and HTTP cannot remember replies: serve it on Redis`, "serve", "payments")
-		a.fails(3, `HTTP cannot keep dead letters, and Redis can`, "dead", "list", "calculator")
+		a.fails(3, `HTTP cannot keep dead letters, and Redis and RabbitMQ can`, "dead", "list", "calculator")
 		a.fails(3, `HTTP cannot pause services, and Redis can`, "pause", "calculator")
 		a.fails(3, `over HTTP there are no queues`, "queues")
-		a.fails(3, `not supported by this transport.*; Redis can do it\n$`, "notify", "--in", "1h", "calculator", "add")
+		a.fails(3, `not supported by this transport.*; Redis and RabbitMQ can do it\n$`, "notify", "--in", "1h", "calculator", "add")
+		a.fails(3, `not supported by this transport.*; Redis can do it\n$`, "notify", "--unique", "x", "calculator", "add")
 	})
 }
 

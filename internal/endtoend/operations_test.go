@@ -71,7 +71,7 @@ func TestOperationsOnRedis(t *testing.T) {
 	a := newApp(t, "JOURNEYMAN_URL="+server.URL)
 	worker := a.spawn("serve", "calculator")
 	worker.says("msg=ready")
-	a.prints("calculator is paused: what its workers have begun they finish, the rest waits until \"endtoend.test resume calculator\".\n", "pause", "calculator")
+	a.prints("calculator is paused: within two seconds its workers take nothing more, what they have begun they finish, and the rest waits until \"endtoend.test resume calculator\".\n", "pause", "calculator")
 	worker.says(`msg="paused: taking no more"`)
 	url := a.waiting()
 	eventually(t, "two seconds to pass", func() bool {
