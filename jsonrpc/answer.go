@@ -150,7 +150,7 @@ func (m *Mux) refusal(ctx context.Context, r *request) (e *Error) {
 	defer func() {
 		// Errors have methods, and a nil pointer in an error runs into one of them.
 		if v := recover(); v != nil {
-			m.logger().ErrorContext(ctx, "handler returned a broken error", "method", r.method, "id", id,
+			m.logger().ErrorContext(ctx, "handler returned a broken error", "method", r.method, "error_id", id,
 				"type", fmt.Sprintf("%T", r.err), "panic", v)
 			m.reportBroken(ctx, r, id, r.err, v)
 			e, r.err = internal, internal
@@ -160,11 +160,13 @@ func (m *Mux) refusal(ctx context.Context, r *request) (e *Error) {
 		m.reportPublic(ctx, r)
 		return e
 	}
-	attrs := []any{"method", r.method, "id", id, "err", r.err.Error()}
+	level, attrs := slog.LevelError, []any{"method", r.method, "error_id", id, "err", r.err.Error()}
 	if p, ok := errors.AsType[*panicError](r.err); ok {
 		attrs = append(attrs, "stack", string(p.stack))
+	} else if !r.call {
+		level = slog.LevelWarn // it may be tried again, and whoever carries it says when not
 	}
-	m.logger().ErrorContext(ctx, "handler failed", attrs...)
+	m.logger().Log(ctx, level, "handler failed", attrs...)
 	m.reportInternal(ctx, r, id)
 	return internal
 }

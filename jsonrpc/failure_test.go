@@ -92,12 +92,29 @@ func TestOnError(t *testing.T) {
 			if stack := strings.Contains(string(f.Stack), "failure_test.go"); stack != (tt.method == "panic") {
 				t.Errorf("%s%s: the stack is %s", tt.method, id, f.Stack)
 			}
-			if f.ID != "" && !strings.Contains(c.log.String(), "id="+f.ID) {
+			if f.ID != "" && !strings.Contains(c.log.String(), "error_id="+f.ID) {
 				t.Errorf("%s%s: the log does not say %s:\n%s", tt.method, id, f.ID, &c.log)
 			}
 			if call && (f.ID == "" || !strings.Contains(string(answer.Reply), f.ID)) {
 				t.Errorf("%s: the caller got %s, want the id %q in it", tt.method, answer.Reply, f.ID)
 			}
+		}
+	}
+}
+
+// A job that fails may be tried again, and is no alarm before it was in vain: that says who
+// carries it. Calls have failed for good, and a panic is a fault in any case.
+func TestLevelsOfFailures(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"jsonrpc":"2.0","method":"fail","id":7}`: `level=ERROR msg="handler failed" method=fail `,
+		`{"jsonrpc":"2.0","method":"fail"}`:        `level=WARN msg="handler failed" method=fail `,
+		`{"jsonrpc":"2.0","method":"panic"}`:       `level=ERROR msg="handler failed" method=panic `,
+	} {
+		c := newCollector()
+		c.Answer(t.Context(), []byte(body))
+		if !strings.Contains(c.log.String(), want) {
+			t.Errorf("of %s the log has no %s:\n%s", body, want, &c.log)
 		}
 	}
 }
