@@ -69,7 +69,7 @@ func (c *Client) encodeBatch(calls []*Call) (waiting map[string]*Call, body []by
 func (c *Client) exchange(ctx context.Context, waiting map[string]*Call, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	m := transports.Message{Body: body, Header: along(ctx)}
+	m := transports.Message{Body: body, Header: headerFrom(ctx)}
 	if len(waiting) == 0 {
 		if err := c.via.Send(ctx, c.service, m); err != nil {
 			return c.failed("batch to", "", err)

@@ -82,7 +82,7 @@ func (c *Client) Notify(ctx context.Context, method string, params any, opts ...
 	if err != nil {
 		return c.failed("notify", method, err)
 	}
-	s := sending{Message: transports.Message{Method: method, Body: body, Header: along(ctx)}}
+	s := sending{Message: transports.Message{Method: method, Body: body, Header: headerFrom(ctx)}}
 	for _, opt := range opts {
 		if err := opt.applySend(&s); err != nil {
 			return c.failed("notify", method, err)
@@ -97,7 +97,7 @@ func (c *Client) Notify(ctx context.Context, method string, params any, opts ...
 }
 
 func (c *Client) call(ctx context.Context, method string, params any, opts []CallOption) (json.RawMessage, error) {
-	m := transports.Message{Method: method, Header: along(ctx)}
+	m := transports.Message{Method: method, Header: headerFrom(ctx)}
 	for _, opt := range opts {
 		if err := opt.applyCall(&m); err != nil {
 			return nil, c.failed("call", method, err)
@@ -129,8 +129,8 @@ func (c *Client) call(ctx context.Context, method string, params any, opts []Cal
 	return c.outcome(method, id, reply)
 }
 
-// along returns the header that goes with a message which is sent within ctx.
-func along(ctx context.Context) map[string]string {
+// headerFrom returns the header of a message that is sent within ctx.
+func headerFrom(ctx context.Context) map[string]string {
 	if id := requestid.Of(ctx); id != "" {
 		return map[string]string{requestid.Header: id}
 	}

@@ -132,7 +132,7 @@ func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	o.Log = slog.New(contextlog.New(o.Log.Handler(), requestid.Log))
+	o.Log = slog.New(contextlog.New(o.Log.Handler(), requestid.LogAttrs))
 	g := &gateway{Options: o, origins: http.NewCrossOriginProtection()}
 	for _, origin := range o.Origins {
 		if err := g.origins.AddTrustedOrigin(origin); err != nil {

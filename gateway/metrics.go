@@ -67,7 +67,8 @@ func newMeter(version string, services []string) *meter {
 }
 
 // observe counts one request that was passed on: reply and err are what came of it, and
-// both are nil for a notification that was taken. method is empty for a batch.
+// both are nil for a notification that was taken. method is empty for a batch. The log is to
+// say in which code it ended.
 func (g *gateway) observe(r *http.Request, service, method string, reply []byte, err error, took time.Duration) {
 	code := codeOf(reply, err)
 	if reply != nil && err == nil {

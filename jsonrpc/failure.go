@@ -21,10 +21,10 @@ type Failure struct {
 
 // A Delivery is what the carrier of a body knows of it, for a [Failure] to say.
 type Delivery struct {
-	Message string // its id; "": it has none
-	Attempt int    // 1 for the first; 0: nobody counts
-	Trace   string // id of the trace that it is part of, 32 hexadecimal digits; "": it is part of none
-	Request string // id of the request to the gateway that it was sent for (X-Request-ID), not of JSON-RPC; "": of none
+	Message   string // its id; "": it has none
+	Attempt   int    // 1 for the first; 0: nobody counts
+	Trace     string // id of the trace that it is part of, 32 hexadecimal digits; "": it is part of none
+	RequestID string // of the request to the gateway that it was sent for (X-Request-ID), not of JSON-RPC; "": of none
 }
 
 type deliveryKey struct{}

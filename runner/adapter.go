@@ -70,7 +70,7 @@ func (a *adapter) handle(ctx context.Context, m transports.Message) transports.O
 		ctx = a.tracing.Begin(ctx, a.service, m, a.methods)
 	}
 	if a.mux.OnError != nil {
-		ctx = jsonrpc.WithDelivery(ctx, jsonrpc.Delivery{Message: m.ID, Attempt: m.Failures + 1, Trace: tracing.TraceID(ctx), Request: requestid.Of(ctx)})
+		ctx = jsonrpc.WithDelivery(ctx, jsonrpc.Delivery{Message: m.ID, Attempt: m.Failures + 1, Trace: tracing.TraceID(ctx), RequestID: requestid.Of(ctx)})
 	}
 	var settler transports.Settler
 	if !isBatch(m.Body) {

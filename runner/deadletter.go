@@ -71,20 +71,20 @@ func methodLabel(m transports.Message) string {
 
 // A deadRecord is what people and programs are shown of a dead letter.
 type deadRecord struct {
-	Service  string               `json:"service"`
-	ID       string               `json:"id"`
-	Key      string               `json:"key"` // "": none but the id
-	Method   string               `json:"method"`
-	Request  string               `json:"request,omitempty"` // at the gateway, for which it was sent; "": for none
-	Sent     *time.Time           `json:"sent"`              // null: nobody has said
-	Buried   *time.Time           `json:"buried"`
-	Error    string               `json:"error"`
-	Failures int                  `json:"failures"`
-	Deaths   int                  `json:"deaths"`
-	Bytes    int                  `json:"bytes"`
-	History  []transports.Attempt `json:"history"` // the newest first
-	Header   map[string]string    `json:"header,omitempty"`
-	Payload  json.RawMessage      `json:"payload,omitempty"`
+	Service   string               `json:"service"`
+	ID        string               `json:"id"`
+	Key       string               `json:"key"` // "": none but the id
+	Method    string               `json:"method"`
+	RequestID string               `json:"request_id,omitempty"` // at the gateway, for which it was sent; "": for none
+	Sent      *time.Time           `json:"sent"`                 // null: nobody has said
+	Buried    *time.Time           `json:"buried"`
+	Error     string               `json:"error"`
+	Failures  int                  `json:"failures"`
+	Deaths    int                  `json:"deaths"`
+	Bytes     int                  `json:"bytes"`
+	History   []transports.Attempt `json:"history"` // the newest first
+	Header    map[string]string    `json:"header,omitempty"`
+	Payload   json.RawMessage      `json:"payload,omitempty"`
 }
 
 func recordOf(service string, l transports.DeadLetter) deadRecord {
@@ -100,7 +100,7 @@ func recordOf(service string, l transports.DeadLetter) deadRecord {
 		key = ""
 	}
 	return deadRecord{
-		Service: service, ID: l.ID, Key: key, Method: methodLabel(m), Request: m.Header[requestid.Header], Sent: known(m.Enqueued), Buried: known(l.Buried),
+		Service: service, ID: l.ID, Key: key, Method: methodLabel(m), RequestID: m.Header[requestid.Header], Sent: known(m.Enqueued), Buried: known(l.Buried),
 		Error: l.Reason, Failures: m.Failures, Deaths: l.Deaths, Bytes: len(m.Body),
 		History: append([]transports.Attempt{}, m.History...),
 	}

@@ -64,8 +64,8 @@ func (a *app) showDead(c *cli.Context, service string, l transports.DeadLetter) 
 		return printJSON(a.sys.Stdout, r)
 	}
 	rows := [][]string{{"id", printable(r.ID)}, {"key", orDash(printable(r.Key))}, {"service", service}, {"method", orDash(printable(r.Method))}}
-	if r.Request != "" {
-		rows = append(rows, []string{"request", printable(r.Request)})
+	if r.RequestID != "" {
+		rows = append(rows, []string{"request", printable(r.RequestID)})
 	}
 	for _, at := range []struct {
 		what string

@@ -123,6 +123,10 @@ func TestStartOverHTTP(t *testing.T) {
 	start := s.spawn(t, "start", "-p", "7100", "-m", "nested=0")
 	start.out.match(t, `msg="no broker, services are called over HTTP: tester=http://127\.0\.0\.1:7200"`)
 	start.out.match(t, `msg="gateway: http://localhost:7100"`)
+	start.out.match(t, `level=WARN msg="no line of the Procfile runs broken, `)
+	if strings.Contains(start.out.String(), "Procfile runs nested") {
+		t.Errorf("a service that has its line, and is not wanted now, is warned of:\n%s", start.out)
+	}
 	for _, process := range []string{`web\.1 at 7100`, `tests\.1 at 7200`, `clock\.1 at 7300`} {
 		start.out.match(t, process+` knows other=http://remote:1,tester=http://127\.0\.0\.1:7200 by http end`)
 	}

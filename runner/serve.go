@@ -37,7 +37,7 @@ func (a *app) serve(c *cli.Context, args []string) error {
 		return err
 	}
 	defer s.tracing.Stop()
-	s.log = slog.New(contextlog.New(s.log.Handler(), requestid.Log)) // as the gateway does with its own
+	s.log = slog.New(contextlog.New(s.log.Handler(), requestid.LogAttrs)) // as the gateway does with its own
 	if refuse := s.env.exposure(); refuse != "" && s.overHTTP() {
 		s.transport.Close()
 		return configError{fmt.Sprintf("service %s cannot be served: %s", p.Name, refuse)}

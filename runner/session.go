@@ -37,8 +37,10 @@ func (a *app) session(program string, long bool) (*session, error) {
 	target.Known = a.names()
 	if long {
 		// Transports name the service themselves where there is one.
-		log := newLogger(a.sys.Stdout, env.config, env.config.LogLevel, os.Getenv)
-		target.Log = slog.New(contextlog.New(log.Handler(), tracing.Log)).With(keyInstance, s.instance)
+		target.Log = newLogger(a.sys.Stdout, env.config, env.config.LogLevel, os.Getenv).With(keyInstance, s.instance)
+		if tracing.On(os.Getenv) {
+			target.Log = slog.New(contextlog.New(target.Log.Handler(), tracing.LogAttrs))
+		}
 		s.log = target.Log.With(keyService, program)
 		target.Catalogue = a.names()
 		for _, w := range env.warnings {

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,10 +8,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"syscall"
-	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // stateDir holds what "start" leaves for the other commands of its folder.
@@ -23,30 +18,6 @@ type startFile struct {
 	URL      string `json:"url,omitempty"`      // of its private broker; an address that was set is not written down
 	Services string `json:"services,omitempty"` // over HTTP: those that it runs, in the form of JOURNEYMAN_SERVICES
 	PID      int    `json:"pid"`
-}
-
-// errStartRuns is why there is no second one in a folder.
-var errStartRuns = errors.New("it runs there already")
-
-// startLock returns what the "start" of dir holds for as long as it lives. The number of its
-// process may be another one's when it was killed, or that of the whole container.
-func startLock(dir string, flags ...flock.Option) *flock.Flock {
-	return flock.New(filepath.Join(dir, stateDir, "start.lock"), flags...)
-}
-
-// startRuns reports whether a "start" holds the lock of dir; pid decides where the file
-// system has no locks.
-func startRuns(dir string, pid int) bool {
-	lock := startLock(dir, flock.SetFlag(os.O_RDONLY))
-	free, err := lock.TryRLock()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return false
-	case err != nil:
-		return alive(pid)
-	}
-	_ = lock.Close()
-	return !free
 }
 
 // readStartFile returns the file of a "start" that still runs in dir, or nil.
@@ -69,23 +40,14 @@ func (f startFile) write(dir string) (remove func() error, err error) {
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder for start.json: %w", err)
 	}
-	lock := startLock(dir)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // commands that look hold it for a moment
-	defer cancel()
-	held, err := lock.TryLockContext(ctx, 10*time.Millisecond)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, errStartRuns
+	release, err := holdStart(dir)
+	if err != nil {
+		return nil, err
 	}
 	if err := f.put(state); err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, release())
 	}
-	return func() error {
-		err := removeStartFile(dir)
-		if held {
-			err = errors.Join(err, lock.Close())
-		}
-		return err
-	}, nil
+	return func() error { return errors.Join(removeStartFile(dir), release()) }, nil
 }
 
 func (f startFile) put(state string) error {
@@ -142,18 +104,4 @@ func startedBroker(dir, transport string) broker {
 		return noAddresses()
 	}
 	return broker{transport: onRedis, url: localBroker, source: "default"}
-}
-
-// alive tells whether a process with that number runs; EPERM means that it does
-// and is somebody else's.
-func alive(pid int) bool {
-	if pid <= 0 {
-		return false
-	}
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return false
-	}
-	err = p.Signal(syscall.Signal(0))
-	return err == nil || errors.Is(err, syscall.EPERM)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/journeyman-go/journeyman/internal/contextlog"
 	"github.com/journeyman-go/journeyman/internal/otlptest"
+	"github.com/journeyman-go/journeyman/internal/passport"
 	"github.com/journeyman-go/journeyman/internal/requestid"
 	"github.com/journeyman-go/journeyman/internal/tracing"
 	"github.com/journeyman-go/journeyman/jsonrpc"
@@ -22,7 +23,7 @@ func TestAdapterTraces(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	a := newAdapter(&log, map[string]method{"do": failing(errors.New("no luck"))})
-	a.log = slog.New(contextlog.New(a.log.Handler(), tracing.Log))
+	a.log = slog.New(contextlog.New(a.log.Handler(), tracing.LogAttrs))
 	a.mux.Logger = a.log
 	var told jsonrpc.Failure
 	var inside string
@@ -64,7 +65,7 @@ func TestAdapterReports(t *testing.T) {
 	var told jsonrpc.Failure
 	a.mux.OnError = func(_ context.Context, f jsonrpc.Failure) { told = f }
 	a.handle(t.Context(), transports.Message{ID: "m1", Header: map[string]string{"x-request-id": "r1"}, Body: []byte(`{"jsonrpc":"2.0","id":1,"method":"do"}`)})
-	if want := (jsonrpc.Delivery{Message: "m1", Attempt: 1, Request: "r1"}); told.Delivery != want || told.Panic != "out of order" {
+	if want := (jsonrpc.Delivery{Message: "m1", Attempt: 1, RequestID: "r1"}); told.Delivery != want || told.Panic != "out of order" {
 		t.Errorf("told of %+v, want %+v and the panic", told, want)
 	}
 }
@@ -83,5 +84,19 @@ func TestAdapterRequestIDs(t *testing.T) {
 		if got != want {
 			t.Errorf("of the header %q the handler reads %q, want %q", header, got, want)
 		}
+	}
+}
+
+// What is logged of a message before its handler runs says so, too.
+func TestAdapterDoubtsWithRequestID(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	a := newAdapter(&log, map[string]method{"do": fine})
+	a.log = slog.New(contextlog.New(a.log.Handler(), requestid.LogAttrs))
+	a.handle(t.Context(), transports.Message{
+		Header: map[string]string{"x-request-id": "r1", passport.Principal: "forged"}, Body: []byte(`{"jsonrpc":"2.0","id":1,"method":"do"}`),
+	})
+	if !strings.Contains(log.String(), "a principal is not believed") || !strings.Contains(log.String(), "request_id=r1") {
+		t.Errorf("it says %s", &log)
 	}
 }

@@ -12,23 +12,20 @@ type Attrs func(ctx context.Context) []slog.Attr
 
 // New returns a handler that adds those attributes to each record. They stand at the top,
 // whatever group the logger is in.
-func New(inner slog.Handler, attrs ...Attrs) slog.Handler {
+func New(inner slog.Handler, attrs Attrs) slog.Handler {
 	return &handler{Handler: inner, root: inner, attrs: attrs}
 }
 
 type handler struct {
 	slog.Handler // with all steps
 
-	attrs []Attrs
+	attrs Attrs
 	root  slog.Handler
 	steps []func(slog.Handler) slog.Handler // that made Handler of root; nil as long as no group is open
 }
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	var known []slog.Attr
-	for _, attrs := range h.attrs {
-		known = append(known, attrs(ctx)...)
-	}
+	known := h.attrs(ctx)
 	switch {
 	case len(known) == 0:
 		return h.Handler.Handle(ctx, r)

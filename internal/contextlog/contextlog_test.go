@@ -31,7 +31,7 @@ func TestHandler(t *testing.T) {
 		}
 		return a
 	}
-	log := slog.New(New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: noTime}), knows("of"), knows("by")))
+	log := slog.New(New(New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: noTime}), knows("by")), knows("of")))
 	for _, tt := range []struct {
 		log  *slog.Logger
 		ctx  context.Context //nolint:containedctx // a table

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/journeyman-go/journeyman/internal/brokertest"
 	"github.com/journeyman-go/journeyman/jsonrpc"
 	"github.com/journeyman-go/journeyman/runner"
 	"github.com/journeyman-go/journeyman/services"
@@ -216,4 +217,19 @@ func newLedger(t *testing.T) (path, setting string) {
 		t.Fatal(err)
 	}
 	return path, fmt.Sprintf("%s=%s", ledgerVariable, path)
+}
+
+// onBrokers runs a test on a Redis and on a RabbitMQ of its own, for which it is given the
+// settings.
+func onBrokers(t *testing.T, test func(t *testing.T, settings ...string)) {
+	t.Helper()
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		url, namespace := brokertest.Namespace(t)
+		test(t, "JOURNEYMAN_URL="+url, "JOURNEYMAN_NAMESPACE="+namespace)
+	})
+	t.Run("rabbitmq", func(t *testing.T) {
+		t.Parallel()
+		test(t, "JOURNEYMAN_URL="+brokertest.Vhost(t))
+	})
 }

@@ -7,24 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/journeyman-go/journeyman/internal/brokertest"
 )
-
-// onBrokers runs a test on a Redis and on a RabbitMQ of its own, for which it is given the
-// settings.
-func onBrokers(t *testing.T, test func(t *testing.T, settings ...string)) {
-	t.Helper()
-	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
-		url, namespace := brokertest.Namespace(t)
-		test(t, "JOURNEYMAN_URL="+url, "JOURNEYMAN_NAMESPACE="+namespace)
-	})
-	t.Run("rabbitmq", func(t *testing.T) {
-		t.Parallel()
-		test(t, "JOURNEYMAN_URL="+brokertest.Vhost(t))
-	})
-}
 
 // An answer to a request, read to its end.
 type answer struct {

@@ -23,8 +23,8 @@ func Of(ctx context.Context) string {
 	return id
 }
 
-// Log is for package contextlog: it adds request_id.
-func Log(ctx context.Context) []slog.Attr {
+// LogAttrs is for package contextlog: it adds request_id.
+func LogAttrs(ctx context.Context) []slog.Attr {
 	if id := Of(ctx); id != "" {
 		return []slog.Attr{slog.String("request_id", id)}
 	}

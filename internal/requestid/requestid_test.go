@@ -9,14 +9,14 @@ import (
 
 func TestContext(t *testing.T) {
 	t.Parallel()
-	if id, attrs := Of(t.Context()), Log(t.Context()); id != "" || attrs != nil {
+	if id, attrs := Of(t.Context()), LogAttrs(t.Context()); id != "" || attrs != nil {
 		t.Errorf("of nobody's request: %q, %v", id, attrs)
 	}
 	ctx := With(With(t.Context(), "outer"), "inner")
 	if id := Of(ctx); id != "inner" {
 		t.Errorf("it is %q, want inner", id)
 	}
-	if got, want := Log(ctx), []slog.Attr{slog.String("request_id", "inner")}; !slices.EqualFunc(got, want, slog.Attr.Equal) {
+	if got, want := LogAttrs(ctx), []slog.Attr{slog.String("request_id", "inner")}; !slices.EqualFunc(got, want, slog.Attr.Equal) {
 		t.Errorf("the log has %v, want %v", got, want)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	api "go.opentelemetry.io/otel/trace"
 )
 
-// Log is for package contextlog: it adds trace_id and span_id where ctx has a span that is
+// LogAttrs is for package contextlog: it adds trace_id and span_id where ctx has a span that is
 // recorded.
-func Log(ctx context.Context) []slog.Attr {
+func LogAttrs(ctx context.Context) []slog.Attr {
 	span := api.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return nil

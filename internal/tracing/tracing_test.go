@@ -169,17 +169,17 @@ func TestStopIsBounded(t *testing.T) {
 }
 
 // Records of a handler say which span they belong to.
-func TestLog(t *testing.T) {
+func TestLogAttrs(t *testing.T) {
 	t.Parallel()
 	tracing, _ := start(t)
 	ctx, span := tracing.tracer.Start(t.Context(), "one")
 	defer span.End()
 	c := span.SpanContext()
 	want := []slog.Attr{slog.String("trace_id", c.TraceID().String()), slog.String("span_id", c.SpanID().String())}
-	if got := Log(ctx); !slices.EqualFunc(got, want, slog.Attr.Equal) {
+	if got := LogAttrs(ctx); !slices.EqualFunc(got, want, slog.Attr.Equal) {
 		t.Errorf("within a span it is %v, want %v", got, want)
 	}
-	if got := Log(t.Context()); got != nil {
+	if got := LogAttrs(t.Context()); got != nil {
 		t.Errorf("without one it is %v", got)
 	}
 }

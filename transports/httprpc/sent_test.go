@@ -31,6 +31,9 @@ func TestRequestOnTheWire(t *testing.T) {
 	if err := tr.Send(patient(t), "calculator", transports.Message{ID: "id-2", Header: map[string]string{"principal": "Zoë"}}); err != nil {
 		t.Fatal(err)
 	}
+	if err := tr.Send(patient(t), "calculator", transports.Message{ID: "id-3", Header: map[string]string{"x-request-id": "r1"}}); err != nil {
+		t.Fatal(err)
+	}
 	got := strings.Split(strings.Join(p.requests(), ""), "\r\n")
 	for i, line := range got {
 		if ms, ok := strings.CutPrefix(line, headerTimeout+": "); ok {
@@ -46,7 +49,9 @@ func TestRequestOnTheWire(t *testing.T) {
 		"Journeyman-Timeout: an hour", "traceparent: 00-a-b-01", "",
 		"[1]POST /apps/shop/rpc/calculator HTTP/1.1", "Host: " + p.addr, "User-Agent: journeyman", "Content-Type: application/json",
 		"Content-Length: 0", "Authorization: Bearer new-key", "Prefer: respond-async", "Journeyman-Id: id-2",
-		"Journeyman-Header-principal: Zo%C3%AB", "", "",
+		"Journeyman-Header-principal: Zo%C3%AB", "",
+		"POST /apps/shop/rpc/calculator HTTP/1.1", "Host: " + p.addr, "User-Agent: journeyman", "Content-Type: application/json",
+		"Content-Length: 0", "Authorization: Bearer new-key", "Prefer: respond-async", "Journeyman-Id: id-3", "x-request-id: r1", "", "",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("on the wire (-want +got):\n%s", diff)
