@@ -42,7 +42,7 @@ func (r *oneRun) startWorker(i int) (*child, error) {
 	name := fmt.Sprintf("%s-worker-%d", r.system.name, i+1)
 	var env []string
 	if r.system.carrier == "http" {
-		address, err := freeAddress()
+		address, err := r.freeAddress()
 		if err != nil {
 			return nil, err
 		}

@@ -40,6 +40,7 @@ type bench struct {
 	parent  *children.Parent
 
 	spawned  int
+	given    map[string]bool // addresses, by freeAddress
 	children []*child
 	cleanups []func()
 	results  results
@@ -83,6 +84,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("want no arguments (%q), at least one round and a window", flags.Args())
 	}
 	b := &bench{
+		given:   make(map[string]bool),
 		brokers: &brokers{}, out: out, short: *short, rounds: *rounds, window: *window,
 		warmup: 400 * time.Millisecond, idle: 20 * time.Second, profile: *profile,
 	}

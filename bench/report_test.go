@@ -126,3 +126,21 @@ func TestThousands(t *testing.T) {
 		}
 	}
 }
+
+// Two workers that start together get two ports, though neither listens yet: one that the
+// system gives again is not given again here.
+func TestFreeAddressesDiffer(t *testing.T) {
+	t.Parallel()
+	b := &bench{given: make(map[string]bool)}
+	seen := make(map[string]bool)
+	for range 2_000 {
+		address, err := b.freeAddress()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[address] {
+			t.Fatalf("%s is given twice", address)
+		}
+		seen[address] = true
+	}
+}
